@@ -1,0 +1,5 @@
+"""Sign-in, and the OpenID provider under /o/."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,127 @@
+"""Fixtures that every app shares: a real database, a token, a client over real HTTP, the stand-in gateway."""
+
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from oauth2_provider.models import get_access_token_model
+
+ROOT = Path(__file__).parent
+
+
+class Api(requests.Session):
+    """`requests` with the service's address in front of each path."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        super().__init__()
+        self.url = url
+        self.trust_env = False
+        if token:
+            self.headers["Authorization"] = f"Bearer {token}"
+
+    def request(self, method, path, **options):
+        return super().request(method, self.url + path, timeout=30, **options)
+
+
+@pytest.fixture
+def user(transactional_db):
+    return get_user_model().objects.create(username="amina", email="amina@example.com", password="!")
+
+
+@pytest.fixture
+def token(user):
+    text = secrets.token_urlsafe(30)
+    get_access_token_model().objects.create(
+        user=user, token=text, expires=timezone.now() + timedelta(hours=1), scope="openid profile email"
+    )
+    return text
+
+
+@pytest.fixture
+def api(live_server, token):
+    """A client that may do everything."""
+    with Api(live_server.url, token) as session:
+        yield session
+
+
+@pytest.fixture
+def stranger(live_server, transactional_db):
+    """A client without a token."""
+    with Api(live_server.url, None) as session:
+        yield session
+
+
+@pytest.fixture
+def customer(api):
+    """John Doe of the specification."""
+    answer = api.post("/api/customers/", json={"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"})
+    assert answer.status_code == 201
+    return answer.json()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class StandIn:
+    """The stand-in gateway as a process of its own, that a test can stop and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._ledger = folder / "ledger.jsonl"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "sandbox", "--port", str(self.port), "--ledger", str(self._ledger)]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        eventually(self.answers)
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/control/", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+    def ledger(self, to: str) -> list[dict]:
+        return requests.get(f"{self.url}/control/ledger", params={"to": to}, timeout=5).json()["entries"]
+
+    def break_with(self, **faults) -> None:
+        requests.put(f"{self.url}/control/faults", json=faults, timeout=5).raise_for_status()
+
+
+@pytest.fixture
+def stand_in(tmp_path, settings) -> Iterator[StandIn]:
+    gateway = StandIn(tmp_path)
+    settings.AFRICAS_TALKING_API_URL = gateway.url
+    gateway.start()
+    yield gateway
+    gateway.stop()
+
+
+def eventually(condition, seconds: float = 15.0):
+    """Return what `condition` returns as soon as it is true; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"not true within {seconds} s")

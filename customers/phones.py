@@ -1,0 +1,17 @@
+"""Phone numbers: accepted in international format, stored as E.164."""
+
+import phonenumbers
+
+
+def to_e164(text: str) -> str | None:
+    """Return `text` as E.164 (+254712345678), or None when it is no valid number in international format.
+
+    ITU-T E.164 as phonenumbers knows it: a national format, an extension and an unassigned range are refused.
+    """
+    try:
+        number = phonenumbers.parse(text, region=None)
+    except phonenumbers.NumberParseException:
+        return None
+    if number.extension or not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,262 @@
+"""The order endpoints, and placing an order with its SMS: real HTTP, a real PostgreSQL, a real worker and gateway."""
+
+import asyncio
+import threading
+from uuid import uuid4
+
+import pytest
+import requests
+from django.db import connection
+
+from conftest import Api, eventually
+from orders.models import Order
+from orders.placing import QUERIES
+from savannah.api import FIRST_PAGE
+from savannah.sql import fetch_one
+from sms.models import Message
+from sms.worker import Worker, gateway_from_settings
+
+LAPTOP = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
+
+
+def refused(answer, status, sentence):
+    assert (answer.status_code, answer.json()) == (status, {"error": sentence})
+    return True
+
+
+@pytest.fixture
+def no_wait(settings):
+    """No worker runs: do not wait for it."""
+    settings.SMS_WAIT_SECONDS = 0.0
+
+
+@pytest.fixture
+def worker(stand_in):
+    """A worker in a thread of its own, as `manage.py sms worker` runs it."""
+    loop = asyncio.new_event_loop()
+    started: list[Worker] = []
+
+    async def work():
+        async with gateway_from_settings() as gateway:
+            started.append(Worker(gateway, concurrency=16))
+            await started[0].run()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=[work()])
+    thread.start()
+    eventually(lambda: started)
+    yield
+    loop.call_soon_threadsafe(started[0].stop)
+    thread.join(20)
+    assert not thread.is_alive()
+    loop.close()
+
+
+def test_it_places_an_order_and_the_sms_is_on_the_phone(api, customer, worker, stand_in):
+    answer = api.post("/api/orders/", json=LAPTOP)
+    assert answer.status_code == 201
+    order = answer.json()
+    assert order == {
+        "id": order["id"],
+        "item": "Laptop Computer",
+        "amount": "1299.99",
+        "order_time": order["order_time"],
+        "created_at": order["order_time"],
+        "customer_id": customer["id"],
+        "customer_code": "CUST001",
+        "customer_name": "John Doe",
+        "customer_phone": "+254712345678",
+        "sms_sent": True,
+        "sms_status": "accepted",
+    }
+    text = "Hello John Doe! Your order for Laptop Computer worth KES 1299.99 has been received. Thank you!"
+    assert [entry["text"] for entry in stand_in.ledger("+254712345678")] == [text]
+    shown = {name: value for name, value in order.items() if not name.startswith("sms_")}
+    assert api.get(f"/api/orders/{order['id']}/").json() == shown
+    assert api.get("/api/orders/").json() == [shown]
+    message = Message.objects.get(order_id=order["id"])
+    assert message.provider_message_id.startswith("ATXid_")
+    assert message.cost == "KES 0.8000"
+
+
+def test_it_answers_without_the_sms_while_the_gateway_is_down_and_sends_it_later(api, customer, stand_in, worker):
+    stand_in.stop()
+    order = api.post("/api/orders/", json=LAPTOP).json()
+    assert order["sms_sent"] is False
+    assert order["sms_status"] in {"queued", "sending"}
+    stand_in.start()
+    assert eventually(lambda: stand_in.ledger("+254712345678"))
+    assert eventually(lambda: Message.objects.get().state == "accepted")
+    assert len(stand_in.ledger("+254712345678")) == 1
+
+
+def test_it_says_when_the_gateway_rejects_the_number(api, customer, stand_in, worker):
+    stand_in.break_with(status_code=403)
+    order = api.post("/api/orders/", json=LAPTOP).json()
+    assert (order["sms_sent"], order["sms_status"]) == (False, "rejected")
+    assert Message.objects.get().failure_reason == "403 InvalidPhoneNumber"
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [("1299.99", "1299.99"), (5, "5.00"), (0.01, "0.01"), (99999999.99, "99999999.99"), ("7.5", "7.50")],
+)
+def test_it_shows_amounts_with_two_decimals(api, customer, no_wait, amount, shown):
+    assert api.post("/api/orders/", json={**LAPTOP, "amount": amount}).json()["amount"] == shown
+    assert f"worth KES {shown} has" in Message.objects.get().body
+
+
+def test_it_puts_hostile_text_into_the_sms_as_it_is(api, customer, no_wait):
+    item = "100% {name} %1$s '; DROP TABLE orders; --"
+    assert api.post("/api/orders/", json={**LAPTOP, "item": item}).json()["item"] == item
+    assert f"order for {item} worth" in Message.objects.get().body
+
+
+def test_it_takes_the_template_and_the_currency_from_the_settings(api, customer, no_wait, settings):
+    settings.SMS_TEMPLATE = "{amount} {currency}: 100% {item}, {name}"
+    settings.SMS_CURRENCY = "UGX"
+    api.post("/api/orders/", json=LAPTOP)
+    assert Message.objects.get().body == "1299.99 UGX: 100% Laptop Computer, John Doe"
+
+
+@pytest.mark.parametrize("field", ["customer_code", "item", "amount"])
+def test_it_names_the_missing_field(api, field):
+    body = {name: value for name, value in LAPTOP.items() if name != field}
+    assert refused(api.post("/api/orders/", json=body), 400, f"Missing required field: {field}")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"amount": 0}, "amount: must be more than 0."),
+        ({"amount": -3}, "amount: must be more than 0."),
+        ({"amount": 0.001}, "amount: must have at most two decimals."),
+        ({"amount": 1.999}, "amount: must have at most two decimals."),
+        ({"amount": 100000000}, "amount: must be at most 99999999.99."),
+        ({"amount": 1e30}, "amount: must be at most 99999999.99."),
+        ({"amount": "ten"}, "amount: must be a number."),
+        ({"amount": "NaN"}, "amount: must be a number."),
+        ({"amount": "Infinity"}, "amount: must be a number."),
+        ({"amount": "1" * 2000}, "amount: is too long."),
+        ({"amount": True}, "amount: must be a number."),
+        ({"amount": []}, "amount: must be a number."),
+        ({"amount": None}, "amount: must not be null."),
+        ({"item": "i" * 201}, "item: must have no more than 200 characters."),
+        ({"item": 7}, "item: must be a string."),
+        ({"colour": "red"}, "Unknown field: colour"),
+        ({"sms_sent": True}, "Unknown field: sms_sent"),
+    ],
+)
+def test_it_refuses_a_wrong_field_by_name(api, customer, change, sentence):
+    assert refused(api.post("/api/orders/", json={**LAPTOP, **change}), 400, sentence)
+    assert (Order.objects.count(), Message.objects.count()) == (0, 0)
+
+
+def test_it_answers_404_to_an_order_for_an_unknown_customer(api, no_wait):
+    assert refused(api.post("/api/orders/", json=LAPTOP), 404, "Customer not found")
+    assert Message.objects.count() == 0
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_it_updates_the_given_fields_alone(api, customer, no_wait, method):
+    order = api.post("/api/orders/", json=LAPTOP).json()
+    address = f"/api/orders/{order['id']}/"
+    changed = getattr(api, method)(address, json={"item": "Updated Item Name", "amount": 1499.99})
+    assert changed.status_code == 200
+    assert changed.json()["item"] == "Updated Item Name"
+    assert getattr(api, method)(address, json={"amount": 7}).json()["amount"] == "7.00"
+    assert api.get(address).json() == {**changed.json(), "amount": "7.00"}
+    assert refused(getattr(api, method)(address, json={}), 400, "No field to update was given.")
+    assert refused(getattr(api, method)(address, json={"customer_code": "X"}), 400, "Unknown field: customer_code")
+
+
+def test_it_deletes_an_order_once_and_cancels_its_queued_sms(api, customer, no_wait):
+    order = api.post("/api/orders/", json=LAPTOP).json()
+    address = f"/api/orders/{order['id']}/"
+    assert api.delete(address).status_code == 204
+    assert refused(api.delete(address), 404, "Order not found")
+    assert refused(api.get(address), 404, "Order not found")
+    message = Message.objects.get()
+    assert (message.state, message.order_id, message.phone_number) == ("cancelled", None, "+254712345678")
+
+
+def test_it_keeps_a_sent_sms_as_evidence_when_the_customer_is_deleted(api, customer, worker):
+    assert api.post("/api/orders/", json=LAPTOP).json()["sms_sent"]
+    assert api.delete(f"/api/customers/{customer['id']}/").status_code == 204
+    assert api.get("/api/orders/").json() == []
+    assert Message.objects.get().state == "accepted"
+
+
+def test_it_lists_the_orders_of_one_customer_by_code_and_by_id(api, customer, no_wait):
+    jane = {"code": "CUST002", "name": "Jane", "phone_number": "+254712345679"}
+    api.post("/api/customers/", json=jane)
+    first = api.post("/api/orders/", json=LAPTOP).json()["id"]
+    api.post("/api/orders/", json={**LAPTOP, "customer_code": "CUST002"})
+    second = api.post("/api/orders/", json=LAPTOP).json()["id"]
+    by_code = api.get("/api/orders/by-customer/", params={"customer_code": "CUST001"}).json()
+    assert [order["id"] for order in by_code] == [second, first]
+    assert api.get(f"/api/orders/customer/{customer['id']}/").json() == by_code
+    assert len(api.get("/api/orders/").json()) == 3
+
+
+def test_it_answers_404_for_the_orders_of_an_unknown_customer(api):
+    for code in ("NOBODY", "a\x00b"):
+        answer = api.get("/api/orders/by-customer/", params={"customer_code": code})
+        assert refused(answer, 404, "Customer not found")
+    assert refused(api.get("/api/orders/by-customer/"), 400, "Missing required parameter: customer_code")
+    for name in (uuid4(), "none"):
+        assert refused(api.get(f"/api/orders/customer/{name}/"), 404, "Customer not found")
+        assert refused(api.get(f"/api/orders/{name}/"), 404, "Order not found")
+        assert refused(api.put(f"/api/orders/{name}/", json={"item": "I"}), 404, "Order not found")
+
+
+@pytest.mark.parametrize("path", ["", "by-customer/?customer_code=C", f"customer/{uuid4()}/", f"{uuid4()}/"])
+def test_it_lets_nobody_in_without_a_token(stranger, path):
+    answer = stranger.get(f"/api/orders/{path}")
+    assert answer.status_code == 401
+    assert answer.json() == {"detail": "Authentication credentials were not provided."}
+
+
+def test_it_sends_a_path_without_its_last_slash_there(api, customer):
+    answer = api.get("/api/orders/by-customer?customer_code=CUST001", allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/api/orders/by-customer/?customer_code=CUST001")
+    assert refused(api.get("/api/nothing"), 404, "Not found")
+    assert refused(api.get("/api/nothing/"), 404, "Not found")
+
+
+def test_it_places_many_orders_at_once_and_each_sms_goes_once(live_server, token, customer, worker, stand_in):
+    answers: list[requests.Response] = []
+
+    def place():
+        with Api(live_server.url, token) as session:
+            answers.append(session.post("/api/orders/", json=LAPTOP))
+
+    threads = [threading.Thread(target=place) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [201] * 12
+    assert eventually(lambda: Message.objects.filter(state="accepted").count() == 12)
+    assert len(stand_in.ledger("+254712345678")) == 12
+
+
+MANY_ORDERS = """
+INSERT INTO customers (code, name, phone_number) SELECT 'C' || n, 'N', '+254712345678' FROM generate_series(1, 100) n;
+INSERT INTO orders (customer_id, item, amount, created_at)
+SELECT c.id, 'I', 1, now() - make_interval(secs => n) FROM customers c, generate_series(1, 300) n;
+ANALYZE customers, orders;
+"""
+
+
+@pytest.mark.django_db
+def test_it_reads_a_page_of_orders_by_an_index():
+    with connection.cursor() as cursor:
+        cursor.execute(MANY_ORDERS)
+    after_time, after_id = FIRST_PAGE
+    explain = "EXPLAIN (FORMAT JSON) "
+    plan = fetch_one(explain + QUERIES.list_orders, after_time=after_time, after_id=after_id)
+    assert "orders_newest_first" in str(plan)
+    plan = fetch_one(
+        explain + QUERIES.list_orders_of_customer, customer_id=uuid4(), after_time=after_time, after_id=after_id
+    )
+    assert "orders_of_customer" in str(plan)

@@ -1,0 +1,218 @@
+"""The order endpoints of the specification."""
+
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse, HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+
+from customers.views import NOT_FOUND as CUSTOMER_NOT_FOUND
+from orders.placing import QUERIES, place_order
+from savannah.api import APIView, Input, Page, Text, checked, found, stream_list, uuid_or_404
+from savannah.openapi import errors
+from savannah.sql import fetch_one, fetch_value
+
+NOT_FOUND = "Order not found"
+
+
+class Amount(serializers.DecimalField):
+    """A JSON number, or the same written as a string; more than 0, two decimals, fits DECIMAL(10, 2)."""
+
+    default_error_messages = {
+        "invalid": "must be a number.",
+        "null": "must not be null.",
+        "min_value": "must be more than 0.",
+        "max_digits": "must be at most 99999999.99.",
+        "max_whole_digits": "must be at most 99999999.99.",
+        "max_decimal_places": "must have at most two decimals.",
+        "max_string_length": "is too long.",
+    }
+
+    def __init__(self) -> None:
+        super().__init__(max_digits=10, decimal_places=2, min_value=Decimal("0.01"))
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        """Return the amount; fail for true, false, arrays and objects, which Decimal would take or choke on."""
+        if isinstance(data, bool) or not isinstance(data, (Decimal, str)):
+            self.fail("invalid")
+        if Decimal(0) >= self._parsed(data):
+            self.fail("min_value")
+        return super().to_internal_value(data)
+
+    def _parsed(self, data: Decimal | str) -> Decimal:
+        try:
+            number = Decimal(data)
+        except ArithmeticError:
+            self.fail("invalid")
+        if not number.is_finite():
+            self.fail("invalid")
+        return number
+
+
+class OrderInput(Input):
+    """The fields of an order that a client may set later."""
+
+    item = Text(max_length=200)
+    amount = Amount()
+
+
+class NewOrderInput(Input):
+    """The fields of a new order."""
+
+    customer_code = Text(max_length=50)
+    item = Text(max_length=200)
+    amount = Amount()
+
+
+class OrderOutput(serializers.Serializer[Any]):
+    """An order as the API shows it (documentation only: PostgreSQL writes the JSON)."""
+
+    id = serializers.UUIDField()
+    item = serializers.CharField()
+    amount = serializers.DecimalField(max_digits=10, decimal_places=2)
+    order_time = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+    customer_id = serializers.UUIDField()
+    customer_code = serializers.CharField()
+    customer_name = serializers.CharField()
+    customer_phone = serializers.CharField()
+
+
+class PlacedOrderOutput(OrderOutput):
+    """A new order, and what became of its SMS while the request waited."""
+
+    sms_sent = serializers.BooleanField()
+    sms_status = serializers.CharField()
+
+
+class OrderView(APIView):
+    """What all order addresses share."""
+
+    constraints = {
+        "orders_customer_id_fkey": (404, CUSTOMER_NOT_FOUND),
+        "orders_amount_positive": (400, "amount: must be more than 0."),
+    }
+
+
+class OrderList(OrderView):
+    """`/api/orders/`."""
+
+    actions = {"GET": "list orders", "POST": "create order"}
+
+    @extend_schema(operation_id="orders_list", responses={200: OrderOutput(many=True), **errors(401)})
+    def get(self, request: Request) -> HttpResponseBase:
+        """List all orders, newest first."""
+        return stream_list(_list_orders)
+
+    @extend_schema(
+        operation_id="orders_create",
+        request=NewOrderInput,
+        responses={201: PlacedOrderOutput, **errors(400, 401, 404, 411, 413, 415)},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Place an order, and send the customer an SMS."""
+        order = place_order(**checked(NewOrderInput, request))
+        if order is None:
+            raise NotFound(CUSTOMER_NOT_FOUND)
+        sent = "true" if order.sms_sent else "false"
+        body = f'{order.document[:-1]}, "sms_sent": {sent}, "sms_status": "{order.sms_status}"}}'
+        return found(body, NOT_FOUND, status=201)
+
+
+class OrderDetail(OrderView):
+    """`/api/orders/{order_id}/`."""
+
+    actions = {
+        "GET": "retrieve order",
+        "PUT": "update order",
+        "PATCH": "update order",
+        "DELETE": "delete order",
+    }
+
+    @extend_schema(operation_id="orders_get", responses={200: OrderOutput, **errors(401, 404)})
+    def get(self, request: Request, order_id: str) -> HttpResponse:
+        """Get one order."""
+        return found(fetch_value(QUERIES.get_order, id=uuid_or_404(order_id, NOT_FOUND)), NOT_FOUND)
+
+    @extend_schema(
+        operation_id="orders_update",
+        request=OrderInput(partial=True),
+        responses={200: OrderOutput, **errors(400, 401, 404, 411, 413, 415)},
+    )
+    def put(self, request: Request, order_id: str) -> HttpResponse:
+        """Update the given fields of an order."""
+        id_ = uuid_or_404(order_id, NOT_FOUND)
+        return found(_update_order(id_, checked(OrderInput, request, partial=True)), NOT_FOUND)
+
+    @extend_schema(
+        operation_id="orders_patch",
+        request=OrderInput(partial=True),
+        responses={200: OrderOutput, **errors(400, 401, 404, 411, 413, 415)},
+    )
+    def patch(self, request: Request, order_id: str) -> HttpResponse:
+        """Update the given fields of an order."""
+        return self.put(request, order_id)
+
+    @extend_schema(operation_id="orders_delete", responses={204: None, **errors(401, 404)})
+    def delete(self, request: Request, order_id: str) -> HttpResponse:
+        """Delete an order."""
+        if fetch_value(QUERIES.delete_order, id=uuid_or_404(order_id, NOT_FOUND)) is None:
+            raise NotFound(NOT_FOUND)
+        return HttpResponse(status=204)
+
+
+class OrdersByCustomerCode(OrderView):
+    """`/api/orders/by-customer/?customer_code=CUST001`."""
+
+    actions = {"GET": "list orders"}
+
+    @extend_schema(
+        operation_id="orders_by_customer_code",
+        parameters=[OpenApiParameter("customer_code", str, required=True)],
+        responses={200: OrderOutput(many=True), **errors(400, 401, 404)},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """List the orders of the customer with this code, newest first."""
+        code = request.query_params.get("customer_code", "").strip()
+        if not code:
+            raise serializers.ValidationError("Missing required parameter: customer_code")
+        if "\x00" in code:
+            raise NotFound(CUSTOMER_NOT_FOUND)
+        return _list_orders_of(code=code)
+
+
+class OrdersByCustomerId(OrderView):
+    """`/api/orders/customer/{customer_id}/`."""
+
+    actions = {"GET": "list orders"}
+
+    @extend_schema(operation_id="orders_by_customer_id", responses={200: OrderOutput(many=True), **errors(401, 404)})
+    def get(self, request: Request, customer_id: str) -> HttpResponseBase:
+        """List the orders of the customer with this id, newest first."""
+        return _list_orders_of(id_=uuid_or_404(customer_id, CUSTOMER_NOT_FOUND))
+
+
+def _list_orders(after_time: Any, after_id: Any) -> Page:
+    return fetch_one(QUERIES.list_orders, after_time=after_time, after_id=after_id)
+
+
+def _list_orders_of(*, code: str | None = None, id_: UUID | None = None) -> HttpResponseBase:
+    customer_id = fetch_value(QUERIES.find_customer, code=code, id=id_)
+    if customer_id is None:
+        raise NotFound(CUSTOMER_NOT_FOUND)
+    return stream_list(partial(_page_of_customer, customer_id))
+
+
+def _page_of_customer(customer_id: UUID, after_time: Any, after_id: Any) -> Page:
+    return fetch_one(QUERIES.list_orders_of_customer, customer_id=customer_id, after_time=after_time, after_id=after_id)
+
+
+def _update_order(id_: UUID, fields: dict[str, Any]) -> str | None:
+    unchanged = dict.fromkeys(OrderInput().fields)
+    document: str | None = fetch_value(QUERIES.update_order, id=id_, **{**unchanged, **fields})
+    return document

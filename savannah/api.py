@@ -1,0 +1,191 @@
+"""What every API view shares: its fields, errors in the specification's shape, streamed lists. Knows no app."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import DatabaseError, DataError, IntegrityError, connection
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.urls import Resolver404, resolve
+from psycopg_pool import PoolTimeout
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView as DRFView
+from rest_framework.views import set_rollback
+
+from savannah.media import printable
+
+logger = logging.getLogger(__name__)
+
+
+class Text(serializers.CharField):
+    """A JSON string (never a number or a boolean), trimmed, not blank."""
+
+    default_error_messages = {
+        "invalid": "must be a string.",
+        "null": "must not be null.",
+        "blank": "must not be blank.",
+        "max_length": "must have no more than {max_length} characters.",
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the trimmed text; fail for any other JSON type."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        text: str = super().to_internal_value(data)
+        return text
+
+
+class Input(serializers.Serializer[Any]):
+    """The fields that a request may carry; a field it does not know is an error, named."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse unknown fields, and an update of nothing; then validate each field."""
+        for field in data:
+            if field not in self.fields:
+                raise _rejected(f"Unknown field: {printable(field)}")
+        if self.partial and not data:
+            raise _rejected("No field to update was given.")
+        return super().to_internal_value(data)
+
+
+def _rejected(sentence: str) -> exceptions.ValidationError:
+    return exceptions.ValidationError({"non_field_errors": [sentence]})
+
+
+def first_error(detail: Any) -> str:
+    """Return the first fault of a serializer's errors as one sentence that names the field."""
+    if isinstance(detail, Mapping):
+        field, errors = next(iter(detail.items()))
+        fault = errors[0]
+        if field == "non_field_errors":
+            return str(fault)
+        if fault.code == "required":
+            return f"Missing required field: {field}"
+        return f"{field}: {fault}"
+    return str(detail[0])
+
+
+class APIView(DRFView):
+    """A view that names what it does (`actions`, by method) and what a violated constraint means (`constraints`)."""
+
+    actions: Mapping[str, str] = {}
+    constraints: Mapping[str, tuple[int, str]] = {}
+
+
+def checked(input_class: Callable[..., Input], request: Request, *, partial: bool = False) -> dict[str, Any]:
+    """Return the request's validated fields; raise ValidationError (400)."""
+    serializer = input_class(data=request.data, partial=partial)
+    serializer.is_valid(raise_exception=True)
+    fields: dict[str, Any] = serializer.validated_data
+    return fields
+
+
+def uuid_or_404(text: str, error: str) -> UUID:
+    """Return `text` as a UUID; what is none names nothing, and is answered as not found."""
+    try:
+        if len(text) == 36:
+            return UUID(text)
+    except ValueError:
+        pass
+    raise exceptions.NotFound(error)
+
+
+def found(document: str | None, error: str, *, status: int = 200) -> HttpResponse:
+    """Answer with a document that PostgreSQL wrote as JSON text; None is a 404 with `error`."""
+    if document is None:
+        raise exceptions.NotFound(error)
+    return HttpResponse(document, content_type="application/json", status=status)
+
+
+# The documents of a page joined by commas, and the time and id of its last row.
+Page = tuple[Any, ...] | None
+# Later than any row: lists run newest first.
+FIRST_PAGE = ("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff")
+
+
+def stream_list(read_page: Callable[[Any, Any], Page]) -> HttpResponseBase:
+    """Answer with a JSON array, page after page, newest first.
+
+    `read_page(after_time, after_id)` returns the page's documents joined by commas (None: no more) and the key of its
+    last row. Between pages no connection is held, so that a slow reader holds nothing but its socket.
+    """
+    first = read_page(*FIRST_PAGE)
+    return StreamingHttpResponse(_array(first, read_page), content_type="application/json")
+
+
+def _array(page: Page, read_page: Callable[[Any, Any], Page]) -> Iterator[str]:
+    separator = "["
+    while page and page[0] is not None:
+        documents, *key = page
+        connection.close()
+        yield separator + documents
+        separator = ","
+        page = read_page(*key)
+    connection.close()
+    yield "]" if separator == "," else "[]"
+
+
+def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Turn any exception of a view into the specification's error shapes (section "Error Responses")."""
+    view: APIView = context["view"]
+    if isinstance(error, IntegrityError):
+        violation = _violated_constraint(error)
+        if violation in view.constraints:
+            set_rollback()
+            status, sentence = view.constraints[violation]
+            return Response({"error": sentence}, status=status)
+    if isinstance(error, (DatabaseError, PoolTimeout, psycopg.OperationalError)):
+        return _database_failure(error, context)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    if not isinstance(error, exceptions.APIException):
+        logger.error("%s failed", type(view).__name__, exc_info=error)
+        return Response({"error": "Internal server error"}, status=500)
+    set_rollback()
+    if isinstance(error, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)):
+        challenge = getattr(error, "auth_header", "Bearer")
+        body = {"detail": "Authentication credentials were not provided."}
+        return Response(body, status=401, headers={"WWW-Authenticate": challenge})
+    sentence = first_error(error.detail) if isinstance(error.detail, (dict, list)) else str(error.detail)
+    return Response({"error": sentence}, status=error.status_code)
+
+
+def _violated_constraint(error: DatabaseError) -> str:
+    cause = error.__cause__
+    return (cause.diag.constraint_name or "") if isinstance(cause, psycopg.Error) else ""
+
+
+def _database_failure(error: Exception, context: Mapping[str, Any]) -> Response:
+    cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
+    # Its class and SQLSTATE only: the message may hold values, SQL and hosts.
+    logger.error("database failure: %s %s", type(cause).__name__, getattr(cause, "sqlstate", None))
+    set_rollback()
+    if isinstance(error, DataError):
+        return Response({"error": "A value in the request cannot be stored."}, status=400)
+    action = context["view"].actions.get(context["request"].method, "answer the request")
+    return Response({"error": f"Failed to {action}: Database connection error"}, status=500)
+
+
+def answer_unknown_path(request: HttpRequest) -> HttpResponse:
+    """Answer 404 in JSON; a path that only lacks its last slash is sent there (308 keeps method and body)."""
+    if not request.path.endswith("/"):
+        try:
+            match = resolve(request.path_info + "/")
+        except Resolver404:
+            match = None
+        if match and match.func is not answer_unknown_path:
+            query = request.META.get("QUERY_STRING", "")
+            location = request.path + "/" + (f"?{query}" if query else "")
+            return HttpResponse(status=308, headers={"Location": location})
+    return JsonResponse({"error": "Not found"}, status=404)

@@ -1,0 +1,24 @@
+"""Django's PostgreSQL backend, in front of a server in the data folder that starts with the first connection."""
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
+
+from savannah.embedded.server import ensure_database, start_server
+
+
+class DatabaseWrapper(PostgresWrapper):
+    """Finds (and when need be starts) the embedded server, and makes the database at the first connection."""
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return psycopg's parameters, with the embedded server's socket folder as the host."""
+        return {**super().get_connection_params(), "host": _ready_server()}
+
+
+@cache
+def _ready_server() -> str:
+    socket_dir = start_server(settings.DATA_DIR)
+    ensure_database(socket_dir, settings.POSTGRES_DB)
+    return socket_dir

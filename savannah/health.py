@@ -1,0 +1,29 @@
+"""Is the service alive, and is it ready? For load balancers and the operator."""
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+
+from sms.outbox import oldest_due_seconds
+
+
+def alive(request: HttpRequest) -> JsonResponse:
+    """`GET /healthz`: 200 as soon as this process answers."""
+    return JsonResponse({"status": "alive"})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """`GET /readyz`: 200 when the database answers and is migrated, else 503; tells how old the oldest due SMS is."""
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return _not_ready("migrations are missing")
+        age = oldest_due_seconds()
+    except DatabaseError:
+        return _not_ready("the database does not answer")
+    return JsonResponse({"status": "ready", "oldest_queued_sms_seconds": age, "stand_in": settings.SMS_STAND_IN})
+
+
+def _not_ready(reason: str) -> JsonResponse:
+    return JsonResponse({"status": "not ready", "reason": reason}, status=503)

@@ -1,0 +1,106 @@
+"""`manage.py run` (`make run`): the whole service as one process tree."""
+
+import fcntl
+import secrets
+import signal
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from savannah.embedded.server import stop_server
+from savannah.processes import Child, companions, port_is_free, web
+
+
+class Command(BaseCommand):
+    """Migrate, then run web, SMS worker and (without an API key) the stand-in gateway until Ctrl-C or SIGTERM."""
+
+    help = "run the whole service until Ctrl-C or SIGTERM"
+    requires_system_checks = ()
+    _ending = False
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until told to end; whatever happens, nothing of the tree stays behind."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._end)
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        with (settings.DATA_DIR / "run.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CommandError(f"The service already runs with the data in {settings.DATA_DIR}.") from None
+            _require_ports()
+            children = [web(), *companions()]
+            try:
+                self._prepare()
+                self._run(children)
+            finally:
+                for child in children:
+                    child.end()
+                if settings.EMBEDDED_DATABASE:
+                    stop_server(settings.DATA_DIR)
+
+    def _end(self, number: int, frame: object) -> None:
+        self._ending = True
+
+    def _prepare(self) -> None:
+        call_command("migrate", verbosity=0, interactive=False)
+        if settings.EMBEDDED_DATABASE:
+            self._create_first_administrator()
+        # What runs from here on has connections of its own.
+        connections.close_all()
+
+    def _create_first_administrator(self) -> None:
+        users = get_user_model()._default_manager
+        if not users.exists():
+            password = secrets.token_urlsafe(12)
+            users.create_superuser("admin", "admin@example.com", password)
+            self.stdout.write(f"First administrator: admin, password {password} (shown this once)")
+
+    def _run(self, children: list[Child]) -> None:
+        for child in children:
+            child.start()
+        announced = False
+        while not self._ending:
+            for child in children:
+                child.keep_alive()
+            if not announced and _is_ready():
+                self._announce()
+                announced = True
+            time.sleep(0.1)
+
+    def _announce(self) -> None:
+        lines = [
+            f"Ready. API  {settings.PUBLIC_URL}/api/",
+            f"       Docs {settings.PUBLIC_URL}/api/docs/",
+            f"       Desk {settings.PUBLIC_URL}/admin/",
+        ]
+        if settings.SMS_STAND_IN:
+            lines.append(f"      Phone {settings.SMS_STAND_IN_URL}/")
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()
+
+
+def _require_ports() -> None:
+    ports = {"PORT": settings.PORT}
+    if settings.SMS_STAND_IN:
+        ports["SMS_SANDBOX_PORT"] = settings.SMS_SANDBOX_PORT
+    for name, port in ports.items():
+        if not port_is_free(port):
+            raise CommandError(f"Port {port} is in use. Choose another one with {name}.")
+
+
+def _is_ready() -> bool:
+    address = f"http://127.0.0.1:{settings.PORT}/readyz"
+    try:
+        request = urllib.request.Request(address, headers={"Host": settings.PUBLIC_HOST})
+        with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,31 @@
+"""Django's development server, with what an SMS needs beside it."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.commands.runserver import Command as DjangoRunserver
+
+from savannah.processes import companions
+
+
+class Command(DjangoRunserver):
+    """`manage.py runserver`, on PORT, migrated, with the SMS worker and (without an API key) the stand-in gateway."""
+
+    default_port = str(settings.PORT)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serve until Ctrl-C. The autoreloader runs this twice: the companions belong to the outer process."""
+        if os.environ.get("RUN_MAIN") == "true":
+            super().handle(*args, **options)
+            return
+        call_command("migrate", verbosity=0, interactive=False)
+        children = companions()
+        for child in children:
+            child.start()
+        try:
+            super().handle(*args, **options)
+        finally:
+            for child in children:
+                child.end()

@@ -1,0 +1,37 @@
+"""What the OpenAPI document says of every endpoint: the error bodies."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+
+class ErrorBody(serializers.Serializer[Any]):
+    """One sentence on what is wrong."""
+
+    error = serializers.CharField()
+
+
+class UnauthorizedBody(serializers.Serializer[Any]):
+    """The specification's 401."""
+
+    detail = serializers.CharField()
+
+
+_MEANINGS = {
+    400: "A field is missing, unknown or wrong.",
+    401: "No valid access token.",
+    404: "There is no such customer or order.",
+    411: "A body without Content-Length.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+    500: "The database did not answer.",
+}
+
+
+def errors(*statuses: int) -> dict[int, OpenApiResponse]:
+    """Return the error responses that an operation documents; 500 is always one of them."""
+    return {
+        status: OpenApiResponse(UnauthorizedBody if status == 401 else ErrorBody, description=_MEANINGS[status])
+        for status in (*statuses, 500)
+    }

@@ -1,0 +1,99 @@
+"""The service's processes as one tree: started together, kept alive, and ended whole."""
+
+import ctypes
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+LONGEST_RESTART_DELAY = 10.0
+
+
+@dataclass
+class Child:
+    """One process of the tree, started anew when it dies, after a pause that doubles."""
+
+    name: str
+    command: Sequence[str]
+    grace_seconds: float
+    process: subprocess.Popen[bytes] | None = None
+    restart_at: float = 0.0
+    delay: float = field(default=0.5)
+
+    def start(self) -> None:
+        """Start the process in a session of its own: a Ctrl-C reaches it through us, in order."""
+        self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=_die_with_parent)  # noqa: PLW1509 - no threads run yet
+
+    def keep_alive(self) -> None:
+        """Start the process again if it has died and its pause is over."""
+        if self.process is None:
+            if time.monotonic() >= self.restart_at:
+                self.start()
+        elif self.process.poll() is not None:
+            logger.error("%s ended (%s); starting it again in %.1f s", self.name, self.process.returncode, self.delay)
+            self.process, self.restart_at = None, time.monotonic() + self.delay
+            self.delay = min(self.delay * 2, LONGEST_RESTART_DELAY)
+
+    def end(self) -> None:
+        """Ask the process to finish, and kill it when its grace is over."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(self.grace_seconds)
+        except subprocess.TimeoutExpired:
+            logger.warning("%s did not finish in %.0f s and is killed", self.name, self.grace_seconds)
+            self.process.kill()
+            self.process.wait()
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def web() -> Child:
+    """Return granian, serving the WSGI application."""
+    options = {
+        "--interface": "wsgi",
+        "--host": settings.WEB_HOST,
+        "--port": settings.PORT,
+        "--workers": settings.WEB_WORKERS,
+        "--blocking-threads": settings.WEB_THREADS,
+        "--backlog": 2048,
+        "--workers-kill-timeout": 3,
+        "--log-level": "warning",
+    }
+    command = [sys.executable, "-m", "granian", "--no-ws", "--respawn-failed-workers", "savannah.wsgi:application"]
+    return Child("web", [*command, *(str(part) for option in options.items() for part in option)], grace_seconds=4)
+
+
+def companions() -> list[Child]:
+    """Return what an SMS needs beside the web: the worker, and without an API key the stand-in gateway."""
+    # The worker ends before the gateway does, so that its sends in flight are answered.
+    children = [Child("SMS worker", [sys.executable, "manage.py", "sms", "worker"], grace_seconds=3)]
+    if settings.SMS_STAND_IN:
+        ledger = str(settings.DATA_DIR / "sms-ledger.jsonl")
+        command = [sys.executable, "-m", "sandbox", "--port", str(settings.SMS_SANDBOX_PORT), "--ledger", ledger]
+        children.append(Child("stand-in gateway", command, grace_seconds=1))
+    return children
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nothing listens on the loopback port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

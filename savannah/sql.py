@@ -1,0 +1,61 @@
+"""Raw SQL, kept in a `queries.sql` an app: each statement has a name, a line on what it does, `:name` parameters."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+_HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+class Queries:
+    """The statements of one file, each an attribute: psycopg's notation, `%(name)s` for `:name`."""
+
+    def __init__(self, statements: Mapping[str, str]) -> None:
+        self.statements = statements
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self.statements[name]
+        except KeyError:
+            raise AttributeError(f"no statement is named {name}") from None
+
+
+def load_queries(beside: str) -> Queries:
+    """Read the `queries.sql` in the folder of the module `beside` (its `__file__`)."""
+    _, *parts = _HEADER.split(Path(beside).with_name("queries.sql").read_text())
+    return Queries({name: _to_psycopg(text) for name, text in zip(parts[::2], parts[1::2], strict=True)})
+
+
+def _to_psycopg(text: str) -> str:
+    lines = [line for line in text.splitlines() if line and not line.startswith("--")]
+    return _PARAMETER.sub(r"%(\1)s", "\n".join(lines).replace("%", "%%")).rstrip(";")
+
+
+def fetch_one(statement: str, **parameters: Any) -> tuple[Any, ...] | None:
+    """Run a statement of `queries.sql` and return its first row, or None."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        return row
+
+
+def fetch_value(statement: str, **parameters: Any) -> Any:
+    """Run a statement of `queries.sql` and return the first column of its first row, or None without a row."""
+    row = fetch_one(statement, **parameters)
+    return row[0] if row else None
+
+
+def conninfo() -> str:
+    """Return libpq's address of Django's database, for connections that LISTEN: they live outside the pool.
+
+    Its keep-alives notice within 20 s that a server is gone without a word.
+    """
+    parameters = connection.get_connection_params()
+    names = ("host", "port", "dbname", "user", "password")
+    keepalives = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "3", "keepalives_count": "3"}
+    return make_conninfo(**{name: parameters[name] for name in names if parameters.get(name)}, **keepalives)

@@ -1,0 +1,18 @@
+"""What the web side asks of the outbox."""
+
+from uuid import UUID
+
+from savannah.sql import fetch_value, load_queries
+
+QUERIES = load_queries(__file__)
+
+
+def message_state(message_id: UUID) -> str:
+    """Return the state of a message; one that is gone was cancelled."""
+    return fetch_value(QUERIES.get_state, id=message_id) or "cancelled"
+
+
+def oldest_due_seconds() -> float | None:
+    """Return for how many seconds the oldest open message has been due, or None when none is."""
+    seconds: float | None = fetch_value(QUERIES.oldest_due_seconds)
+    return seconds

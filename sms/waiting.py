@@ -1,0 +1,135 @@
+"""The bounded wait: a request may wait a little for its SMS, never long, and never so many that the API stops."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+
+from savannah.sql import conninfo
+from sms.outbox import message_state
+
+logger = logging.getLogger(__name__)
+
+SENT_STATES = ("accepted", "delivered")
+MISSES_BEFORE_PAUSE = 3
+PAUSE_SECONDS = 5.0
+
+
+class Outcome:
+    """The state of one message, once known."""
+
+    def __init__(self, message_id: UUID, room: "WaitingRoom") -> None:
+        self.message_id = message_id
+        self.state = ""
+        self._room = room
+        self._known = threading.Event()
+
+    def tell(self, state: str) -> None:
+        """Wake the request that waits."""
+        self.state = state
+        self._known.set()
+
+    def wait(self) -> str:
+        """Return the message's state: at once when nobody may wait, else as soon as it is known or time is up."""
+        if settings.SMS_WAIT_SECONDS <= 0 or not self._room.enter():
+            return self.state or "queued"
+        try:
+            known = self._known.wait(settings.SMS_WAIT_SECONDS)
+        finally:
+            self._room.leave()
+        if not known:
+            # The notice may have been lost with the listener's connection: the row is the truth.
+            self.state = message_state(self.message_id)
+            connection.close()
+        self._room.note(missed=not known and self.state not in SENT_STATES)
+        return self.state
+
+
+class WaitingRoom:
+    """Who may wait: half of the threads at most, and nobody for a while after some waited in vain."""
+
+    def __init__(self, seats: int) -> None:
+        self._seats = threading.BoundedSemaphore(seats)
+        self._misses = 0
+        self._closed_until = 0.0
+
+    def enter(self) -> bool:
+        """Take a seat; False when there is none or the room is closed."""
+        return time.monotonic() >= self._closed_until and self._seats.acquire(blocking=False)
+
+    def leave(self) -> None:
+        """Give the seat back."""
+        self._seats.release()
+
+    def note(self, *, missed: bool) -> None:
+        """Count a wait in vain, or forget all of them after a good one."""
+        self._misses = self._misses + 1 if missed else 0
+        if self._misses >= MISSES_BEFORE_PAUSE:
+            self._misses = 0
+            self._closed_until = time.monotonic() + PAUSE_SECONDS
+
+
+class Listener:
+    """One connection a process that hears of every outcome and wakes the request that waits for it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Outcome] = {}
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def register(self, outcome: Outcome) -> None:
+        """Expect notice of this outcome; starts to listen at the first one."""
+        self._waiting[str(outcome.message_id)] = outcome
+        if self._thread is None:
+            self._begin()
+
+    def forget(self, outcome: Outcome) -> None:
+        """Expect no more notice."""
+        self._waiting.pop(str(outcome.message_id), None)
+
+    def _begin(self) -> None:
+        with self._start:
+            if self._thread is None:
+                listening = threading.Event()
+                self._thread = threading.Thread(target=self._listen, args=[listening], name="sms-outcomes", daemon=True)
+                self._thread.start()
+                listening.wait(1.0)
+
+    def _listen(self, listening: threading.Event) -> None:
+        while True:
+            try:
+                self._hear(listening)
+            except psycopg.Error as error:
+                logger.warning("the SMS listener lost its connection (%s)", type(error).__name__)
+            time.sleep(0.5)
+
+    def _hear(self, listening: threading.Event) -> None:
+        with psycopg.connect(conninfo(), autocommit=True) as listener:
+            listener.execute("LISTEN sms_outcome")
+            listening.set()
+            for notice in listener.notifies():
+                message_id, state = notice.payload.split(" ")
+                outcome = self._waiting.get(message_id)
+                if outcome:
+                    outcome.tell(state)
+
+
+_listener = Listener()
+_room = WaitingRoom(max(1, settings.WEB_THREADS // 2))
+
+
+@contextmanager
+def for_outcome(message_id: UUID) -> Iterator[Outcome]:
+    """Expect the outcome of a message that is about to be committed."""
+    outcome = Outcome(message_id, _room)
+    _listener.register(outcome)
+    try:
+        yield outcome
+    finally:
+        _listener.forget(outcome)

@@ -1,0 +1,1 @@
+"""What crosses the apps: the service as a process tree, and the specification, example by example."""

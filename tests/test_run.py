@@ -1,0 +1,137 @@
+"""`make run` as a person meets it: a process tree of its own, on its own ports, with its own data folder."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from conftest import ROOT, Api, eventually, free_port
+
+CUSTOMER = {"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"}
+ORDER = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
+
+
+class Service:
+    """One `manage.py run` (or another command that serves) and what it prints."""
+
+    def __init__(self, data_dir: Path, *command: str, **environment: str) -> None:
+        self.port, self.sandbox_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("POSTGRES_", "SECRET_KEY"))},
+            "SAVANNAH_DATA_DIR": str(data_dir),
+            "PORT": str(self.port),
+            "SMS_SANDBOX_PORT": str(self.sandbox_port),
+            "WEB_WORKERS": "1",
+            **environment,
+        }
+        self.command = [sys.executable, "manage.py", *(command or ("run",))]
+        self.printed = ""
+
+    def start(self) -> "Service":
+        self.process = subprocess.Popen(
+            self.command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+        return self
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.printed += line
+
+    def until_ready(self) -> "Service":
+        eventually(lambda: self.process.poll() is not None or "Ready." in self.printed, 60)
+        assert "Ready." in self.printed, self.printed
+        return self
+
+    def tree(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        status = self.process.wait(10)
+        self.reader.join(5)
+        return status
+
+    def manage(self, *command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("service")
+
+
+def test_it_runs_whole_ends_whole_and_finds_its_data_again(data_dir):
+    service = Service(data_dir).start().until_ready()
+    password = re.search(r"password (\S+) \(shown this once\)", service.printed)
+    assert password
+    for place in (f"localhost:{service.port}/api/", "/api/docs/", f"127.0.0.1:{service.sandbox_port}/"):
+        assert place in service.printed
+    with Api(service.url, service.manage("token")) as api:
+        assert api.post("/api/customers/", json=CUSTOMER).status_code == 201
+        order = api.post("/api/orders/", json=ORDER).json()
+        assert order["sms_sent"] is True
+        again = Service(data_dir).start()
+        assert again.process.wait(20) == 1
+        assert "already runs with the data in" in again.printed
+        busy = Service(data_dir.parent / "busy", PORT=str(service.port)).start()
+        assert busy.process.wait(20) == 1
+        assert f"Port {service.port} is in use" in busy.printed
+    tree = service.tree()
+    assert len(tree) >= 4
+    assert service.end(signal.SIGINT) == 0
+    _, alive = psutil.wait_procs(tree, 5)
+    assert alive == []
+    assert not (data_dir / "postgres" / "postmaster.pid").exists()
+
+    service = Service(data_dir).start().until_ready()
+    assert "password" not in service.printed
+    with Api(service.url, service.manage("token")) as api:
+        assert [found["id"] for found in api.get("/api/orders/").json()] == [order["id"]]
+        worker = next(child for child in service.tree() if "worker" in child.cmdline())
+        worker.kill()
+        eventually(lambda: "starting it again" in service.printed)
+        assert eventually(lambda: api.post("/api/orders/", json=ORDER).json()["sms_sent"], 30)
+    assert service.end() == 0
+
+
+def test_it_serves_by_runserver_with_the_worker_and_the_stand_in(data_dir):
+    service = Service(data_dir, "runserver", "--noreload").start()
+    ready = eventually(lambda: _answer(f"{service.url}/readyz"), 60)
+    assert ready.json()["status"] == "ready"
+    assert _answer(f"{service.url}/healthz").json() == {"status": "alive"}
+    with Api(service.url, service.manage("token")) as api:
+        api.post("/api/customers/", json=CUSTOMER)
+        assert eventually(lambda: api.post("/api/orders/", json=ORDER).json()["sms_sent"], 30)
+    service.end(signal.SIGINT)
+    eventually(lambda: not _answer(f"http://127.0.0.1:{service.sandbox_port}/control/"))
+
+
+def test_it_refuses_to_start_with_a_database_of_ones_own_and_no_secret_key(data_dir):
+    service = Service(data_dir, POSTGRES_HOST="db.example").start()
+    assert service.process.wait(20) == 1
+    assert service.printed.startswith("SECRET_KEY is not set.")
+
+
+def _answer(url: str) -> requests.Response | None:
+    try:
+        return requests.get(url, timeout=5)
+    except requests.ConnectionError:
+        return None
