@@ -822,22 +822,27 @@ def test_it_tells_the_page_of_messages_and_faults_as_they_come(url):
         assert event_of(lines, "state", lambda state: state["faults"]["garbage"])
 
 
-def test_it_bounds_the_number_of_open_pages(monkeypatch):
-    monkeypatch.setattr(phone, "MOST_STREAMS", 1)
+def open_page(url: str) -> tuple[socket.socket, bytes]:
+    """A connection that asks for /events, and the status line it got."""
+    connection = socket.create_connection(("127.0.0.1", urlsplit(url).port), 5)
+    connection.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return connection, connection.recv(4096).partition(b"\r\n")[0]
 
-    async def statuses() -> list[int]:
-        async with TestClient(TestServer(application(Options(), Ledger()), handler_cancellation=True)) as client:
-            first = await client.get("/events")
-            second = await client.get("/events")
-            assert second.headers["Retry-After"] == "5"
-            first.close()
-            third = await client.get("/events")
-            while third.status == 503:
-                third = await client.get("/events")
-            third.close()
-            return [first.status, second.status, third.status]
 
-    assert asyncio.run(statuses()) == [200, 503, 200]
+def test_it_bounds_the_number_of_open_pages_and_forgets_closed_ones(url):
+    with contextlib.ExitStack() as pages:
+
+        def status() -> bytes:
+            connection, line = open_page(url)
+            pages.enter_context(connection)
+            return line
+
+        first, line = open_page(url)
+        lines = [line] + [status() for _ in range(phone.MOST_STREAMS - 1)]
+        assert set(lines) == {b"HTTP/1.1 200 OK"}
+        assert status() == b"HTTP/1.1 503 Service Unavailable"
+        first.close()
+        assert eventually(lambda: status() == b"HTTP/1.1 200 OK")
 
 
 def test_it_gives_a_quiet_page_a_sign_of_life(monkeypatch):

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model
+from oauth2_provider.models import AccessToken
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no active user {name}." if name else "There is no administrator yet.")
         token = secrets.token_urlsafe(40)
-        get_access_token_model().objects.create(
+        AccessToken.objects.create(
             user=user,
             token=token,
             scope="openid profile email",
