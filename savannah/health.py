@@ -5,7 +5,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
-from sms.outbox import oldest_due_seconds
+from sms.outbox import count_workers, oldest_due_seconds
 
 
 def alive(request: HttpRequest) -> JsonResponse:
@@ -19,10 +19,10 @@ def ready(request: HttpRequest) -> JsonResponse:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return _not_ready("migrations are missing")
-        age = oldest_due_seconds()
+        sms = {"sms_workers": count_workers(), "oldest_queued_sms_seconds": oldest_due_seconds()}
     except DatabaseError:
         return _not_ready("the database does not answer")
-    return JsonResponse({"status": "ready", "oldest_queued_sms_seconds": age, "stand_in": settings.SMS_STAND_IN})
+    return JsonResponse({"status": "ready", **sms, "stand_in": settings.SMS_STAND_IN})
 
 
 def _not_ready(reason: str) -> JsonResponse:

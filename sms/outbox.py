@@ -5,6 +5,8 @@ from uuid import UUID
 from savannah.sql import fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
+# What a worker's listening connection calls itself: one for each worker that is ready to send.
+LISTENER_NAME = "savannah sms worker"
 
 
 def message_state(message_id: UUID) -> str:
@@ -16,3 +18,9 @@ def oldest_due_seconds() -> float | None:
     """Return for how many seconds the oldest open message has been due, or None when none is."""
     seconds: float | None = fetch_value(QUERIES.oldest_due_seconds)
     return seconds
+
+
+def count_workers() -> int:
+    """Return how many workers, on whatever host, listen for messages."""
+    workers: int = fetch_value(QUERIES.count_workers, name=LISTENER_NAME)
+    return workers

@@ -54,3 +54,7 @@ SELECT state FROM sms_messages WHERE id = :id;
 -- For how long the oldest open message has been due; null when none is.
 SELECT extract(epoch FROM clock_timestamp() - min(due_at))::float8 FROM sms_messages
 WHERE state IN ('queued', 'sending', 'unknown') AND due_at <= clock_timestamp();
+
+-- name: count_workers
+-- How many workers listen, on whatever host: each holds one connection of this name.
+SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND datname = current_database();

@@ -110,7 +110,7 @@ class Listener:
             time.sleep(0.5)
 
     def _hear(self, listening: threading.Event) -> None:
-        with psycopg.connect(conninfo(), autocommit=True) as listener:
+        with psycopg.connect(conninfo("savannah web"), autocommit=True) as listener:
             listener.execute("LISTEN sms_outcome")
             listening.set()
             for notice in listener.notifies():

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from savannah.sql import conninfo
 from sms.gateway import Gateway, Reply
-from sms.outbox import QUERIES
+from sms.outbox import LISTENER_NAME, QUERIES
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Worker:
         listening = asyncio.create_task(self._listen())
         while not self._finished():
             try:
-                async with _database() as database:
+                async with _database("savannah sms sender") as database:
                     await self._work(database)
             except psycopg.Error as error:
                 logger.warning("the database does not answer (%s); trying again", type(error).__name__)
@@ -142,7 +142,7 @@ class Worker:
     async def _listen(self) -> None:
         while True:
             try:
-                async with _database() as database:
+                async with _database(LISTENER_NAME) as database:
                     await database.execute("LISTEN sms_due")
                     self._wake.set()
                     async for _ in database.notifies():
@@ -152,8 +152,8 @@ class Worker:
 
 
 @asynccontextmanager
-async def _database() -> AsyncIterator[Database]:
-    address = await asyncio.to_thread(conninfo)
+async def _database(application_name: str) -> AsyncIterator[Database]:
+    address = await asyncio.to_thread(conninfo, application_name)
     async with await psycopg.AsyncConnection.connect(address, autocommit=True, prepare_threshold=3) as database:
         yield database
 

@@ -78,8 +78,23 @@ def data_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("service")
 
 
-def test_it_runs_whole_ends_whole_and_finds_its_data_again(data_dir):
-    service = Service(data_dir).start().until_ready()
+@pytest.fixture
+def services():
+    """Start services by calling it; what a failed test leaves running is ended."""
+    started: list[Service] = []
+
+    def start(data_dir: Path, *command: str, **environment: str) -> Service:
+        started.append(Service(data_dir, *command, **environment).start())
+        return started[-1]
+
+    yield start
+    for service in started:
+        if service.process.poll() is None:
+            service.end()
+
+
+def test_it_runs_whole_ends_whole_and_finds_its_data_again(data_dir, services):
+    service = services(data_dir).until_ready()
     password = re.search(r"password (\S+) \(shown this once\)", service.printed)
     assert password
     for place in (f"localhost:{service.port}/api/", "/api/docs/", f"127.0.0.1:{service.sandbox_port}/"):
@@ -88,10 +103,10 @@ def test_it_runs_whole_ends_whole_and_finds_its_data_again(data_dir):
         assert api.post("/api/customers/", json=CUSTOMER).status_code == 201
         order = api.post("/api/orders/", json=ORDER).json()
         assert order["sms_sent"] is True
-        again = Service(data_dir).start()
+        again = services(data_dir)
         assert again.process.wait(20) == 1
         assert "already runs with the data in" in again.printed
-        busy = Service(data_dir.parent / "busy", PORT=str(service.port)).start()
+        busy = services(data_dir.parent / "busy", PORT=str(service.port))
         assert busy.process.wait(20) == 1
         assert f"Port {service.port} is in use" in busy.printed
     tree = service.tree()
@@ -101,7 +116,7 @@ def test_it_runs_whole_ends_whole_and_finds_its_data_again(data_dir):
     assert alive == []
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
 
-    service = Service(data_dir).start().until_ready()
+    service = services(data_dir).until_ready()
     assert "password" not in service.printed
     with Api(service.url, service.manage("token")) as api:
         assert [found["id"] for found in api.get("/api/orders/").json()] == [order["id"]]
@@ -112,8 +127,8 @@ def test_it_runs_whole_ends_whole_and_finds_its_data_again(data_dir):
     assert service.end() == 0
 
 
-def test_it_serves_by_runserver_with_the_worker_and_the_stand_in(data_dir):
-    service = Service(data_dir, "runserver", "--noreload").start()
+def test_it_serves_by_runserver_with_the_worker_and_the_stand_in(data_dir, services):
+    service = services(data_dir, "runserver", "--noreload")
     ready = eventually(lambda: _answer(f"{service.url}/readyz"), 60)
     assert ready.json()["status"] == "ready"
     assert _answer(f"{service.url}/healthz").json() == {"status": "alive"}
@@ -124,8 +139,8 @@ def test_it_serves_by_runserver_with_the_worker_and_the_stand_in(data_dir):
     eventually(lambda: not _answer(f"http://127.0.0.1:{service.sandbox_port}/control/"))
 
 
-def test_it_refuses_to_start_with_a_database_of_ones_own_and_no_secret_key(data_dir):
-    service = Service(data_dir, POSTGRES_HOST="db.example").start()
+def test_it_refuses_to_start_with_a_database_of_ones_own_and_no_secret_key(data_dir, services):
+    service = services(data_dir, POSTGRES_HOST="db.example")
     assert service.process.wait(20) == 1
     assert service.printed.startswith("SECRET_KEY is not set.")
 

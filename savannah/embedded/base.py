@@ -1,5 +1,6 @@
 """Django's PostgreSQL backend, in front of a server in the data folder that starts with the first connection."""
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,12 @@ class DatabaseWrapper(PostgresWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return psycopg's parameters, with the embedded server's socket folder as the host."""
-        return {**super().get_connection_params(), "host": _ready_server()}
+        with _starting:
+            return {**super().get_connection_params(), "host": _ready_server()}
+
+
+# Threads that connect at once start one server: the wheel's own file lock does not hold between threads.
+_starting = threading.Lock()
 
 
 @cache

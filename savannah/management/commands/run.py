@@ -1,6 +1,7 @@
 """`manage.py run` (`make run`): the whole service as one process tree."""
 
 import fcntl
+import json
 import secrets
 import signal
 import time
@@ -101,6 +102,6 @@ def _is_ready() -> bool:
     try:
         request = urllib.request.Request(address, headers={"Host": settings.PUBLIC_HOST})
         with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310
-            return bool(response.status == 200)
+            return bool(json.load(response)["sms_workers"])
     except (urllib.error.URLError, OSError):
         return False
