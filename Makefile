@@ -32,8 +32,8 @@ token: .venv/.runtime  ## print an access token for the first administrator
 	@$(BIN)/python manage.py token
 
 lock: .venv/.dev  ## lock the dependencies of pyproject.toml anew
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --no-annotate pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --no-annotate pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
 clean:  ## remove what make made, the data folder excepted
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
