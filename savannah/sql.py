@@ -53,9 +53,10 @@ def fetch_value(statement: str, **parameters: Any) -> Any:
 def conninfo(application_name: str) -> str:
     """Return libpq's address of Django's database, for connections that LISTEN: they live outside the pool.
 
-    `application_name` is what pg_stat_activity shows. Its keep-alives notice within 20 s that a server is gone without a word.
+    `application_name` is what pg_stat_activity shows. The keep-alives notice within 20 s that a server is gone.
     """
     parameters = connection.get_connection_params()
     names = ("host", "port", "dbname", "user", "password")
     keepalives = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "3", "keepalives_count": "3"}
-    return make_conninfo(**{name: parameters[name] for name in names if parameters.get(name)}, application_name=application_name, **keepalives)
+    address = {name: parameters[name] for name in names if parameters.get(name)}
+    return make_conninfo(**address, application_name=application_name, **keepalives)

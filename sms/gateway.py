@@ -3,50 +3,68 @@
 Source of the rules: Africa's Talking's "Bulk SMS" documentation; the meaning of a failure is decided here alone.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 
 CONNECT_SECONDS = 1.0
-SEND_SECONDS = 25.0
+# Shorter than the idle time-out of the load balancers we know: a connection that they close as we write is an unknown fate.
+KEEPALIVE_SECONDS = 15.0
+LONGEST_RETRY_AFTER = 300.0
 
 ACCEPTED = {100, 101, 102}
 REJECTED = {401, 403, 404, 406, 407}
 WAIT_FOR_FUNDS_OR_SENDER = {402, 405}
 WAIT_FOR_HOURS = {409}
+HOURS_SECONDS = 1800.0
+REFUSED_FOR_ITSELF = {400, 413, 422}
+
+
+class Says(Enum):
+    """What a reply says of the gateway as such, whatever became of the message."""
+
+    WORKS = "works"
+    FAILS = "fails"
+    BUSY = "busy"
+    # Every other message would be refused as well, until someone acts.
+    REFUSES = "refuses"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of one send. `state` is the message's next state; `pause` says that no other send would fare better.
+    """What became of one send. `state` is the message's next state.
 
-    `retry_after` is the gateway's own wish in seconds (RFC 9110, 10.2.3), if it had one.
+    `retry_after` is in seconds: when this message may be tried again; with BUSY, any message.
     """
 
     state: str
     reason: str = ""
+    says: Says = Says.WORKS
     provider_message_id: str = ""
     cost: str = ""
-    pause: bool = False
-    retry_after: float | None = field(default=None)
+    http_status: int | None = None
+    retry_after: float | None = None
 
 
 class Gateway:
     """A pool of kept-alive connections to the gateway. Use as an async context manager."""
 
-    def __init__(self, *, base_url: str, api_key: str, username: str, sender: str, connections: int) -> None:
+    def __init__(self, *, base_url: str, api_key: str, username: str, sender: str, send_seconds: float) -> None:
+        self.name = base_url[:200]
         self._url = f"{base_url}/version1/messaging"
         self._form = {"username": username, "bulkSMSMode": "1", **({"from": sender} if sender else {})}
         self._headers = {"apiKey": api_key, "Accept": "application/json"}
-        self._connections = connections
+        self._send_seconds = send_seconds
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30),
+            # The worker bounds how many are in flight; a limit here would let sends wait within their deadline.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
             headers=self._headers,
-            timeout=aiohttp.ClientTimeout(total=SEND_SECONDS, sock_connect=CONNECT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=self._send_seconds, sock_connect=CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
@@ -61,31 +79,33 @@ class Gateway:
         form = {**self._form, "to": phone_number, "message": body}
         try:
             async with self._session.post(self._url, data=form, allow_redirects=False) as response:
-                return await _read_reply(response)
+                return replace(await _read_reply(response), http_status=response.status)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # Nothing was written: to try again is safe.
-            return Reply("queued", f"no connection: {type(error).__name__}")
+            return Reply("queued", f"no connection: {type(error).__name__}", Says.FAILS)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            return Reply("unknown", f"no reply: {type(error).__name__}")
+            return Reply("unknown", f"no reply: {type(error).__name__}", Says.FAILS)
 
 
 async def _read_reply(response: aiohttp.ClientResponse) -> Reply:
+    reason = f"HTTP {response.status}"
     if response.status in {200, 201}:
         try:
             return read_recipients(await response.json(content_type=None))
         except (ValueError, TypeError, LookupError, AttributeError):
-            return Reply("unknown", "the gateway's reply was not understood")
-    if response.status in {401, 403}:
-        return Reply("queued", "the gateway refused our API key", pause=True)
+            return Reply("unknown", "the gateway's reply was not understood", Says.FAILS)
     if response.status in {429, 503}:
-        return Reply("queued", f"HTTP {response.status}", retry_after=_seconds(response.headers.get("Retry-After")))
+        return Reply("queued", reason, Says.BUSY, retry_after=_seconds(response.headers.get("Retry-After")))
     if response.status >= 500:
-        return Reply("unknown", f"HTTP {response.status}")
-    return Reply("rejected", f"HTTP {response.status}")
+        return Reply("unknown", reason, Says.FAILS)
+    if response.status in REFUSED_FOR_ITSELF:
+        return Reply("rejected", reason)
+    # 401 and 403 are our API key; any other (a redirect, 404) is a wrong address: no fault of the message.
+    return Reply("queued", f"{reason}: the gateway refuses us", Says.REFUSES)
 
 
 def _seconds(value: str | None) -> float | None:
-    return min(float(value), 300.0) if value and value.isdecimal() else None
+    return min(float(value), LONGEST_RETRY_AFTER) if value and value.isdecimal() else None
 
 
 def read_recipients(reply: Any) -> Reply:
@@ -93,19 +113,20 @@ def read_recipients(reply: Any) -> Reply:
     data = reply["SMSMessageData"]
     if not data["Recipients"]:
         # An unregistered sender: success by its status, and nothing was sent.
-        return Reply("queued", str(data["Message"])[:200], pause=True)
+        return Reply("queued", _text(data["Message"], 200), Says.REFUSES)
     recipient = data["Recipients"][0]
-    code, reason = int(recipient["statusCode"]), f"{recipient['statusCode']} {recipient['status']}"[:200]
+    code, reason = int(recipient["statusCode"]), _text(f"{recipient['statusCode']} {recipient['status']}", 200)
     if code in ACCEPTED:
         return Reply(
-            "accepted",
-            provider_message_id=str(recipient["messageId"])[:100],
-            cost=str(recipient["cost"])[:30],
+            "accepted", provider_message_id=_text(recipient["messageId"], 100), cost=_text(recipient["cost"], 30)
         )
     if code in REJECTED:
         return Reply("rejected", reason)
-    return Reply("queued", reason, pause=code in WAIT_FOR_FUNDS_OR_SENDER, retry_after=_until_hours(code))
+    if code in WAIT_FOR_FUNDS_OR_SENDER:
+        return Reply("queued", reason, Says.REFUSES)
+    return Reply("queued", reason, retry_after=HOURS_SECONDS if code in WAIT_FOR_HOURS else None)
 
 
-def _until_hours(code: int) -> float | None:
-    return 1800.0 if code in WAIT_FOR_HOURS else None
+def _text(value: Any, length: int) -> str:
+    """Return what PostgreSQL can store of the gateway's text."""
+    return str(value).replace("\x00", "")[:length].encode("utf-8", "replace").decode()

@@ -1,11 +1,13 @@
 """The outbox: a row is the promise of an SMS, its queue entry, and the evidence of what became of it."""
 
 from django.contrib.postgres.functions import RandomUUID, TransactionNow
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
+from django.db.models import F, Func, Q
 
 
 class State(models.TextChoices):
-    """Where a message is on its way; reference: the states of the gateway's messages in README, "SMS"."""
+    """Where a message is on its way; docs/reliability.md has the map."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -18,9 +20,6 @@ class State(models.TextChoices):
     EXPIRED = "expired"
 
 
-OPEN_STATES = (State.QUEUED, State.SENDING, State.UNKNOWN)
-
-
 class Message(models.Model):
     """One SMS. `order_id` knows nothing of what an order is; its foreign key is in orders/migrations."""
 
@@ -28,14 +27,26 @@ class Message(models.Model):
     order_id = models.UUIDField(null=True, unique=True, editable=False)
     phone_number = models.CharField(max_length=20)
     body = models.TextField()
+    # PostgreSQL keeps these true to the body (sms/migrations has the functions).
+    encoding = models.GeneratedField(
+        expression=Func(F("body"), function="sms_encoding"),
+        output_field=models.CharField(max_length=5),
+        db_persist=True,
+    )
+    segments = models.GeneratedField(
+        expression=Func(F("body"), function="sms_segments"), output_field=models.SmallIntegerField(), db_persist=True
+    )
     state = models.CharField(max_length=20, choices=State, db_default=State.QUEUED)
     possible_duplicate = models.BooleanField(db_default=False)
+    # Nobody wants it any more: its order was deleted. It is not asked for again.
+    withdrawn = models.BooleanField(db_default=False)
     attempts = models.PositiveSmallIntegerField(db_default=0)
-    # When an open message is looked at next: queued - may be sent; sending - the lease ends; unknown - is sent again.
-    due_at = models.DateTimeField(db_default=TransactionNow())
+    # When it is looked at next: queued - may be sent; sending - the lease ends; unknown - is sent again. Null: never.
+    due_at = models.DateTimeField(null=True, db_default=TransactionNow())
     provider_message_id = models.CharField(max_length=100, db_default="")
     cost = models.CharField(max_length=30, db_default="")
     failure_reason = models.CharField(max_length=200, db_default="")
+    queued_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
     created_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
     updated_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
 
@@ -44,8 +55,101 @@ class Message(models.Model):
         verbose_name = "SMS"
         verbose_name_plural = "SMS"
         ordering = ("-created_at",)
-        indexes = (models.Index(fields=["due_at"], condition=models.Q(state__in=OPEN_STATES), name="sms_messages_due"),)
-        constraints = (models.CheckConstraint(condition=models.Q(state__in=State.values), name="sms_messages_state"),)
+        indexes = (
+            models.Index(fields=["due_at"], condition=Q(state__in=("queued", "unknown")), name="sms_messages_due"),
+            models.Index(fields=["created_at"], condition=Q(state="queued", attempts=0), name="sms_messages_fresh"),
+            models.Index(fields=["due_at"], condition=Q(state="sending"), name="sms_messages_leased"),
+            models.Index(
+                fields=["phone_number"],
+                condition=Q(state__in=("queued", "sending", "unknown")),
+                name="sms_messages_open_phone",
+            ),
+            BrinIndex(fields=["created_at"], name="sms_messages_age"),
+        )
+        constraints = (models.CheckConstraint(condition=Q(state__in=State.values), name="sms_messages_state"),)
 
     def __str__(self) -> str:
         return f"{self.phone_number} {self.state}"
+
+
+class Attempt(models.Model):
+    """One time that the gateway was asked, and what came back. Only ever added; a report may complete an unknown one."""
+
+    pk = models.CompositePrimaryKey("message_id", "number")
+    # The foreign key is made by SQL in the migration: PostgreSQL itself deletes a message's attempts.
+    message = models.ForeignKey(Message, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    number = models.PositiveSmallIntegerField()
+    asked_at = models.DateTimeField()
+    # Null when nothing came back.
+    answered_at = models.DateTimeField(null=True)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    state = models.CharField(max_length=20, choices=State)
+    reason = models.CharField(max_length=200, db_default="")
+    provider_message_id = models.CharField(max_length=100, db_default="")
+
+    class Meta:
+        db_table = "sms_attempts"
+        indexes = (
+            models.Index(
+                fields=["provider_message_id"], condition=~Q(provider_message_id=""), name="sms_attempts_provider_id"
+            ),
+            BrinIndex(fields=["asked_at"], name="sms_attempts_age"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.state}"
+
+
+class Report(models.Model):
+    """One delivery report as the gateway posted it; without a message until one matches."""
+
+    provider_message_id = models.CharField(max_length=100)
+    status = models.CharField(max_length=50)
+    phone_number = models.CharField(max_length=20)
+    failure_reason = models.CharField(max_length=200, db_default="")
+    network_code = models.CharField(max_length=20, db_default="")
+    received_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
+    message = models.ForeignKey(Message, null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+
+    class Meta:
+        db_table = "sms_reports"
+        indexes = (
+            models.Index(fields=["message"], name="sms_reports_message"),
+            models.Index(fields=["received_at"], condition=Q(message=None), name="sms_reports_unmatched"),
+        )
+        constraints = (models.UniqueConstraint(fields=["provider_message_id", "status"], name="sms_reports_event_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.provider_message_id} {self.status}"
+
+
+class OptOut(models.Model):
+    """A number that wants no more SMS. Deleting the row lets SMS go there again."""
+
+    phone_number = models.CharField(max_length=20, primary_key=True)
+    sender_id = models.CharField(max_length=50, db_default="")
+    created_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
+
+    class Meta:
+        db_table = "sms_opt_outs"
+        verbose_name = "opt-out"
+
+    def __str__(self) -> str:
+        return self.phone_number
+
+
+class Pause(models.Model):
+    """That sending through one gateway is held up, why, and until when; all workers and /readyz read it."""
+
+    gateway = models.CharField(max_length=200, primary_key=True)
+    reason = models.CharField(max_length=200)
+    # Someone has to act (funds, sender name, API key); otherwise it mends by itself.
+    needs_help = models.BooleanField()
+    paused_until = models.DateTimeField()
+    since = models.DateTimeField(db_default=TransactionNow())
+
+    class Meta:
+        db_table = "sms_pauses"
+
+    def __str__(self) -> str:
+        return self.reason

@@ -1,59 +1,247 @@
--- The outbox. due_at says when an open message is looked at next; see sms/models.py.
+-- The outbox. due_at says when a message is looked at next; see sms/models.py. now() and not clock_timestamp(): an index
+-- condition has to be stable, and the worker's connections commit each statement.
 
 -- name: claim_due
--- Lease up to :limit due messages. One whose lease ran out, or whose fate was unknown, may have been sent before: it is
--- flagged. SKIP LOCKED: several workers never claim the same row, and never wait for each other.
+-- Lease up to :free messages. The newest orders come first (someone may be waiting), and keep :reserved of the senders to
+-- themselves; the others take what has been due for longest. One whose fate was unknown is flagged: it may come twice.
+-- SKIP LOCKED: several workers never claim the same row, and never wait for each other.
+WITH fresh AS (
+    SELECT id FROM sms_messages
+    WHERE state = 'queued' AND attempts = 0 AND created_at > now() - make_interval(secs => :fresh_seconds)
+    ORDER BY created_at DESC
+    LIMIT :free
+    FOR UPDATE SKIP LOCKED
+), backlog AS (
+    SELECT id FROM sms_messages
+    WHERE state IN ('queued', 'unknown') AND due_at <= now() AND (state = 'queued' OR :resend_unknown)
+    ORDER BY due_at
+    LIMIT greatest(0, least(:free - :reserved, :free - (SELECT count(*) FROM fresh)))
+    FOR UPDATE SKIP LOCKED
+)
 UPDATE sms_messages AS m
 SET state = 'sending',
-    possible_duplicate = m.possible_duplicate OR due.state <> 'queued',
+    possible_duplicate = m.possible_duplicate OR m.state = 'unknown',
     attempts = m.attempts + 1,
-    due_at = clock_timestamp() + make_interval(secs => :lease_seconds),
-    updated_at = clock_timestamp()
-FROM (
-    SELECT id, state FROM sms_messages
-    WHERE state IN ('queued', 'sending', 'unknown') AND due_at <= clock_timestamp()
-    ORDER BY due_at
-    LIMIT :limit
-    FOR UPDATE SKIP LOCKED
-) AS due
-WHERE m.id = due.id
-RETURNING m.id, m.phone_number, m.body, m.attempts;
+    due_at = now() + make_interval(secs => :lease_seconds),
+    updated_at = now()
+WHERE m.id = ANY (ARRAY(SELECT id FROM fresh UNION SELECT id FROM backlog))
+RETURNING m.id, m.phone_number, m.body, m.attempts,
+          EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number) AS opted_out;
 
 -- name: record_outcomes
--- What became of many sends, in one statement, and one notice each for the requests that wait. due_in is in seconds.
--- Only a row that is still leased changes: a delivery report may have been faster.
+-- What became of many sends, in one statement: the state, the history, and one notice each for the requests that wait.
+-- due_in is in seconds, null for never; asked_ago and answered_ago by the worker's clock, which is not PostgreSQL's.
+-- Only the same attempt's row changes: it may have been given up as lost meanwhile, and asked for again.
 WITH outcome AS (
     SELECT * FROM unnest(
-        :ids::uuid[], :states::text[], :due_in::float8[], :provider_ids::text[], :costs::text[], :reasons::text[]
-    ) AS o (id, state, due_in, provider_id, cost, reason)
+        :ids::uuid[], :numbers::int[], :states::text[], :due_in::float8[], :provider_ids::text[], :costs::text[],
+        :reasons::text[], :http_statuses::int[], :asked_ago::float8[], :answered_ago::float8[]
+    ) AS o (id, number, state, due_in, provider_id, cost, reason, http_status, asked_ago, answered_ago)
 ), recorded AS (
     UPDATE sms_messages AS m
-    SET state = outcome.state,
-        due_at = clock_timestamp() + make_interval(secs => outcome.due_in),
-        provider_message_id = outcome.provider_id,
-        cost = outcome.cost,
-        failure_reason = outcome.reason,
-        updated_at = clock_timestamp()
-    FROM outcome
-    WHERE m.id = outcome.id AND m.state = 'sending'
+    SET state = CASE WHEN m.withdrawn AND o.state = 'queued' THEN 'cancelled' ELSE o.state END,
+        due_at = CASE
+            WHEN m.withdrawn OR (o.state = 'unknown' AND m.possible_duplicate) THEN NULL
+            ELSE now() + make_interval(secs => o.due_in)
+        END,
+        provider_message_id = o.provider_id,
+        cost = o.cost,
+        failure_reason = o.reason,
+        updated_at = now()
+    FROM outcome o
+    WHERE m.id = o.id AND m.attempts = o.number AND m.state IN ('sending', 'unknown')
     RETURNING m.id, m.state
+), attempted AS (
+    INSERT INTO sms_attempts (message_id, number, asked_at, answered_at, http_status, state, reason, provider_message_id)
+    SELECT o.id, o.number, now() - make_interval(secs => o.asked_ago), now() - make_interval(secs => o.answered_ago),
+           o.http_status, o.state, o.reason, o.provider_id
+    FROM outcome o
+    WHERE EXISTS (SELECT FROM sms_messages m WHERE m.id = o.id)
+    ON CONFLICT (message_id, number) DO UPDATE
+    SET asked_at = excluded.asked_at, answered_at = excluded.answered_at, http_status = excluded.http_status,
+        state = excluded.state, reason = excluded.reason, provider_message_id = excluded.provider_message_id
 )
 SELECT count(pg_notify('sms_outcome', id || ' ' || state)) FROM recorded;
 
 -- name: release
 -- Give back messages that were claimed and not asked for: no attempt was made.
 UPDATE sms_messages
-SET state = 'queued', attempts = attempts - 1, due_at = clock_timestamp(), updated_at = clock_timestamp()
-WHERE id = ANY(:ids::uuid[]) AND state = 'sending';
+SET state = 'queued', attempts = attempts - 1, due_at = now(), updated_at = now()
+WHERE id = ANY (:ids::uuid[]) AND state = 'sending';
+
+-- name: give_up_lost
+-- A lease that ran out: the worker ended, and nobody knows whether it had asked. Held for a report like any unknown one.
+WITH lost AS (
+    SELECT id, attempts, updated_at FROM sms_messages
+    WHERE state = 'sending' AND due_at <= now()
+    ORDER BY due_at
+    LIMIT 1000
+    FOR UPDATE SKIP LOCKED
+), held AS (
+    UPDATE sms_messages AS m
+    SET state = 'unknown',
+        due_at = CASE WHEN NOT m.possible_duplicate AND NOT m.withdrawn
+                      THEN lost.updated_at + make_interval(secs => :hold_seconds) END,
+        failure_reason = 'the worker ended while it was sent',
+        updated_at = now()
+    FROM lost
+    WHERE m.id = lost.id
+)
+INSERT INTO sms_attempts (message_id, number, asked_at, state, reason)
+SELECT id, attempts, updated_at, 'unknown', 'the worker ended while it was sent' FROM lost
+ON CONFLICT DO NOTHING;
+
+-- name: expire
+-- Nobody wants yesterday's news: what could not be sent for so long is not sent any more.
+UPDATE sms_messages
+SET state = CASE WHEN state = 'queued' THEN 'expired' ELSE state END,
+    due_at = NULL,
+    failure_reason = CASE WHEN state = 'queued' THEN 'waited too long' ELSE failure_reason END,
+    updated_at = now()
+WHERE id = ANY (ARRAY(
+    SELECT id FROM sms_messages
+    WHERE state IN ('queued', 'unknown') AND due_at IS NOT NULL AND queued_at < now() - make_interval(hours => :hours)
+    LIMIT 1000
+    FOR UPDATE SKIP LOCKED
+));
+
+-- name: record_report
+-- A delivery report, stored once, and its message moved forward when it is known already.
+WITH report AS (
+    INSERT INTO sms_reports (provider_message_id, status, phone_number, failure_reason, network_code)
+    VALUES (:provider_id, :status, :phone_number, :failure_reason, :network_code)
+    ON CONFLICT ON CONSTRAINT sms_reports_event_key DO NOTHING
+    RETURNING *
+)
+SELECT sms_match_report(row(report.*)::sms_reports) FROM report;
+
+-- name: match_reports
+-- Reports that came before their message's outcome was recorded. What matches nothing within an hour never will.
+SELECT count(sms_match_report(r)) FROM (
+    SELECT * FROM sms_reports
+    WHERE message_id IS NULL AND received_at > now() - interval '1 hour'
+    ORDER BY received_at, id
+    LIMIT 1000
+) AS r;
+
+-- name: opt_out
+-- A number that wants no more SMS: what is queued for it is cancelled, what is unknown is not sent again.
+WITH number AS (
+    INSERT INTO sms_opt_outs (phone_number, sender_id) VALUES (:phone_number, :sender_id) ON CONFLICT DO NOTHING
+)
+UPDATE sms_messages
+SET state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
+    failure_reason = CASE WHEN state = 'queued' THEN 'the number has opted out' ELSE failure_reason END,
+    due_at = NULL,
+    updated_at = now()
+WHERE phone_number = :phone_number AND state IN ('queued', 'unknown');
+
+-- name: read_pause
+-- Whether sending through a gateway is held up: seconds that are left (negative once over), the reason, who has to act.
+SELECT extract(epoch FROM paused_until - now())::float8, reason, needs_help FROM sms_pauses WHERE gateway = :gateway;
+
+-- name: write_pause
+-- Sending through a gateway is held up.
+INSERT INTO sms_pauses (gateway, reason, needs_help, paused_until)
+VALUES (:gateway, :reason, :needs_help, now() + make_interval(secs => :seconds))
+ON CONFLICT (gateway) DO UPDATE
+SET reason = excluded.reason, needs_help = excluded.needs_help, paused_until = excluded.paused_until;
+
+-- name: end_pause
+-- Sending through a gateway goes on.
+DELETE FROM sms_pauses WHERE gateway = :gateway;
+
+-- name: list_pauses
+-- What holds sending up, for /readyz and `manage.py sms status`.
+SELECT json_agg(json_build_object('reason', reason, 'needs_help', needs_help, 'since', sms_time(since),
+                                  'next_try', sms_time(paused_until)))::text
+FROM sms_pauses;
+
+-- name: clean_up
+-- One chunk of what is older than SMS_KEEP_DAYS and at its end; attempts and reports go with it.
+WITH old AS (
+    DELETE FROM sms_messages WHERE id = ANY (ARRAY(
+        SELECT id FROM sms_messages
+        WHERE created_at < now() - make_interval(days => :days) AND state NOT IN ('queued', 'sending')
+        LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+    )) RETURNING id
+), strays AS (
+    DELETE FROM sms_reports WHERE id = ANY (ARRAY(
+        SELECT id FROM sms_reports
+        WHERE message_id IS NULL AND received_at < now() - make_interval(days => :days)
+        LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+    )) RETURNING id
+)
+SELECT (SELECT count(*) FROM old) + (SELECT count(*) FROM strays);
+
+-- name: count_resendable
+-- How many messages `manage.py sms resend` would queue again. A null filter lets all pass.
+SELECT count(*) FROM sms_messages m
+WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
+    AND (:ids::uuid[] IS NULL OR m.id = ANY (:ids::uuid[]))
+    AND (:states::text[] IS NULL OR m.state = ANY (:states::text[]))
+    AND (:older_than::float8 IS NULL OR m.created_at < now() - make_interval(secs => :older_than::float8))
+    AND (:newer_than::float8 IS NULL OR m.created_at > now() - make_interval(secs => :newer_than::float8))
+    AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number);
+
+-- name: resend
+-- Queue up to :chunk of them again. What may have reached the phone already is flagged.
+WITH again AS (
+    UPDATE sms_messages
+    SET possible_duplicate = possible_duplicate OR state IN ('unknown', 'accepted', 'delivered'),
+        state = 'queued',
+        due_at = now(),
+        queued_at = now(),
+        failure_reason = '',
+        updated_at = now()
+    WHERE id = ANY (ARRAY(
+        SELECT m.id FROM sms_messages m
+        WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
+            AND (:ids::uuid[] IS NULL OR m.id = ANY (:ids::uuid[]))
+            AND (:states::text[] IS NULL OR m.state = ANY (:states::text[]))
+            AND (:older_than::float8 IS NULL OR m.created_at < now() - make_interval(secs => :older_than::float8))
+            AND (:newer_than::float8 IS NULL OR m.created_at > now() - make_interval(secs => :newer_than::float8))
+            AND m.updated_at < :started::timestamptz
+            AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number)
+        LIMIT :chunk
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING id
+)
+SELECT count(*), pg_notify('sms_due', '') FROM again;
+
+-- name: read_clock
+-- PostgreSQL's time, which is the one on the rows.
+SELECT now()::text;
+
+-- name: get_status
+-- The outbox in one object: messages by state, how long the oldest due one has waited, what the last minute brought.
+SELECT json_build_object(
+    'messages', (SELECT coalesce(json_object_agg(state, n ORDER BY state), '{}')
+                 FROM (SELECT state, count(*) AS n FROM sms_messages GROUP BY state) AS s),
+    'oldest_queued_seconds', (SELECT extract(epoch FROM now() - min(queued_at))::int FROM sms_messages
+                              WHERE state = 'queued'),
+    'last_minute', (SELECT json_build_object('asked', count(*), 'accepted', count(*) FILTER (WHERE state = 'accepted'))
+                    FROM sms_attempts WHERE asked_at > now() - interval '1 minute'),
+    'accepted_per_second', (SELECT round(count(*) / 60.0, 1) FROM sms_attempts
+                            WHERE asked_at > now() - interval '1 minute' AND state = 'accepted'),
+    'opted_out', (SELECT count(*) FROM sms_opt_outs)
+)::text;
 
 -- name: get_state
 -- The state of one message.
 SELECT state FROM sms_messages WHERE id = :id;
 
+-- name: get_document_of_order
+-- The SMS of an order, with its history.
+SELECT sms_document(m) FROM sms_messages m WHERE m.order_id = :order_id;
+
 -- name: oldest_due_seconds
 -- For how long the oldest open message has been due; null when none is.
-SELECT extract(epoch FROM clock_timestamp() - min(due_at))::float8 FROM sms_messages
-WHERE state IN ('queued', 'sending', 'unknown') AND due_at <= clock_timestamp();
+SELECT extract(epoch FROM now() - min(due_at))::float8 FROM sms_messages
+WHERE state IN ('queued', 'unknown') AND due_at <= now();
 
 -- name: count_workers
 -- How many workers listen, on whatever host: each holds one connection of this name.

@@ -13,13 +13,15 @@ import psycopg
 from django.conf import settings
 
 from savannah.sql import conninfo
-from sms.gateway import Gateway, Reply
+from sms.gateway import Gateway, Reply, Says
 from sms.outbox import LISTENER_NAME, QUERIES
 
 logger = logging.getLogger(__name__)
 
-# Longer than the send deadline (sms.gateway.SEND_SECONDS): nobody else claims what is still being sent.
+SEND_SECONDS = 25.0
+# Longer than the send deadline: nobody else claims what is still being sent.
 LEASE_SECONDS = 60
+FRESH_SECONDS = 10.0
 UNKNOWN_HOLD_SECONDS = 120.0
 POLL_SECONDS = 1.0
 PAUSE_SECONDS = 15.0
@@ -37,6 +39,7 @@ class Claimed:
     phone_number: str
     body: str
     attempts: int
+    opted_out: bool
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Sent:
 
     message: Claimed
     reply: Reply
+    asked_at: float
+    answered_at: float
 
     @property
     def due_in(self) -> float:
@@ -103,7 +108,16 @@ class Worker:
         free = self._concurrency - len(self._in_flight)
         if self._stopping.is_set() or free <= 0 or time.monotonic() < self._paused_until:
             return 0
-        cursor = await database.execute(QUERIES.claim_due, {"limit": free, "lease_seconds": LEASE_SECONDS})
+        cursor = await database.execute(
+            QUERIES.claim_due,
+            {
+                "free": free,
+                "reserved": self._concurrency // 4,
+                "fresh_seconds": FRESH_SECONDS,
+                "resend_unknown": True,
+                "lease_seconds": LEASE_SECONDS,
+            },
+        )
         rows = await cursor.fetchall()
         for row in rows:
             task = asyncio.create_task(self._send(Claimed(*row)))
@@ -112,28 +126,37 @@ class Worker:
         return len(rows)
 
     async def _send(self, message: Claimed) -> None:
-        reply = await self._gateway.send(message.phone_number, message.body)
+        asked_at = time.monotonic()
+        if message.opted_out:
+            reply = Reply("cancelled", "the number has opted out")
+        else:
+            reply = await self._gateway.send(message.phone_number, message.body)
         if reply.reason:
             logger.warning("SMS %s: %s (%s)", message.id, reply.state, reply.reason)
-        if reply.pause and time.monotonic() >= self._paused_until:
+        if reply.says is Says.REFUSES and time.monotonic() >= self._paused_until:
             logger.error("SMS are paused for %.0f s: %s", PAUSE_SECONDS, reply.reason)
             self._paused_until = time.monotonic() + PAUSE_SECONDS
-        self._unsaved.append(Sent(message, reply))
+        self._unsaved.append(Sent(message, reply, asked_at, time.monotonic()))
         self._wake.set()
 
     async def _save(self, database: Database) -> None:
         batch = list(self._unsaved)
         if not batch:
             return
+        now = time.monotonic()
         await database.execute(
             QUERIES.record_outcomes,
             {
                 "ids": [sent.message.id for sent in batch],
+                "numbers": [sent.message.attempts for sent in batch],
                 "states": [sent.reply.state for sent in batch],
                 "due_in": [sent.due_in for sent in batch],
                 "provider_ids": [sent.reply.provider_message_id for sent in batch],
                 "costs": [sent.reply.cost for sent in batch],
                 "reasons": [sent.reply.reason for sent in batch],
+                "http_statuses": [sent.reply.http_status for sent in batch],
+                "asked_ago": [now - sent.asked_at for sent in batch],
+                "answered_ago": [now - sent.answered_at for sent in batch],
             },
         )
         # Dropped only once committed: when the database went away in between, they are written again.
@@ -165,5 +188,5 @@ def gateway_from_settings() -> Gateway:
         api_key=settings.AFRICAS_TALKING_API_KEY or "stand-in",
         username=settings.AFRICAS_TALKING_USERNAME,
         sender=settings.AFRICAS_TALKING_SENDER,
-        connections=settings.SMS_CONCURRENCY,
+        send_seconds=SEND_SECONDS,
     )
