@@ -1,19 +1,23 @@
 """Fixtures that every app shares: a real database, a token, a client over real HTTP, the stand-in gateway."""
 
+import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 from django.contrib.auth import get_user_model
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model
+from oauth2_provider.models import AccessToken
 
 ROOT = Path(__file__).parent
 
@@ -40,7 +44,7 @@ def user(transactional_db):
 @pytest.fixture
 def token(user):
     text = secrets.token_urlsafe(30)
-    get_access_token_model().objects.create(
+    AccessToken.objects.create(
         user=user, token=text, expires=timezone.now() + timedelta(hours=1), scope="openid profile email"
     )
     return text
@@ -114,6 +118,73 @@ def stand_in(tmp_path, settings) -> Iterator[StandIn]:
     gateway.start()
     yield gateway
     gateway.stop()
+
+
+class Service:
+    """One `manage.py run` (or another command that serves) and what it prints."""
+
+    def __init__(self, data_dir: Path, *command: str, **environment: str) -> None:
+        self.port, self.sandbox_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("POSTGRES_", "SECRET_KEY"))},
+            "SAVANNAH_DATA_DIR": str(data_dir),
+            "PORT": str(self.port),
+            "SMS_SANDBOX_PORT": str(self.sandbox_port),
+            "WEB_WORKERS": "1",
+            **environment,
+        }
+        self.command = [sys.executable, "manage.py", *(command or ("run",))]
+        self.printed = ""
+
+    def start(self) -> "Service":
+        self.process = subprocess.Popen(
+            self.command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+        return self
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.printed += line
+
+    def until_ready(self) -> "Service":
+        eventually(lambda: self.process.poll() is not None or "Ready." in self.printed, 60)
+        assert "Ready." in self.printed, self.printed
+        return self
+
+    def tree(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        status = self.process.wait(10)
+        self.reader.join(5)
+        return status
+
+    def manage(self, *command: str) -> str:
+        """Run a management command beside the service and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory) -> Iterator[Service]:
+    """The whole service as `make run` starts it; shared by all tests that meet it from the outside."""
+    running = Service(tmp_path_factory.mktemp("service")).start()
+    try:
+        yield running.until_ready()
+    finally:
+        running.end()
 
 
 def eventually(condition, seconds: float = 15.0):

@@ -1,5 +1,27 @@
 """Sign-in, and the OpenID provider under /o/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
+from oauth2_provider.views.oidc import JwksInfoView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from accounts import views
+
+# The names are django-oauth-toolkit's: its views and the admin link to each other by them.
+provider = [
+    path("authorize/", views.Authorize.as_view(), name="authorize"),
+    path("token/", views.Token.as_view(), name="token"),
+    path("revoke_token/", views.Revoke.as_view(), name="revoke-token"),
+    path("introspect/", views.introspect, name="introspect"),
+    path("userinfo/", views.UserInfo.as_view(), name="user-info"),
+    path("logout/", views.Logout.as_view(), name="rp-initiated-logout"),
+    path(".well-known/openid-configuration", views.discovery, name="oidc-connect-discovery-info"),
+    path(".well-known/jwks.json", JwksInfoView.as_view(), name="jwks-info"),
+]
+
+urlpatterns = [
+    path("accounts/login/", views.SignIn.as_view(), name="login"),
+    path("accounts/logout/", views.SignOut.as_view(), name="logout"),
+    path("o/", include((provider, "oauth2_provider"))),
+    path(".well-known/oauth-authorization-server/o", views.discovery),
+    path(".well-known/oauth-protected-resource/api", views.protected_resource),
+    path(".well-known/oauth-protected-resource", views.protected_resource),
+]

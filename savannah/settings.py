@@ -170,8 +170,48 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- OpenID Connect ---------------------------------------------------------------------------------------------------
-# The provider's options are in accounts.provider, beside the code that they steer.
 OIDC_ISSUER = f"{PUBLIC_URL}/o"
+OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
+OAUTH2_PROVIDER_GRANT_MODEL = "accounts.Grant"
+OAUTH2_PROVIDER = {
+    "OIDC_ENABLED": True,
+    "OIDC_ISS_ENDPOINT": OIDC_ISSUER,
+    "OIDC_RSA_PRIVATE_KEY": OIDC_RSA_PRIVATE_KEY,
+    "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
+    "OIDC_RP_INITIATED_LOGOUT_ALWAYS_PROMPT": False,
+    "OIDC_RP_INITIATED_LOGOUT_DELETE_TOKENS": False,
+    "OAUTH2_VALIDATOR_CLASS": "accounts.provider.Validator",
+    "SCOPES_BACKEND_CLASS": "accounts.provider.Scopes",
+    "APPLICATION_ADMIN_CLASS": "accounts.admin.ApplicationAdmin",
+    "SCOPES": {
+        "openid": "Know who you are",
+        "profile": "See your name and user name",
+        "email": "See your e-mail address",
+    },
+    "DEFAULT_SCOPES": [],
+    "ACCESS_TOKEN_GENERATOR": "accounts.provider.new_access_token",
+    "REFRESH_TOKEN_GENERATOR": "accounts.provider.new_refresh_token",
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
+    "ID_TOKEN_EXPIRE_SECONDS": 3600,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 30 * 24 * 3600,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "REQUEST_APPROVAL_PROMPT": "auto",
+    # Every recommendation of RFC 9700 but REDIRECT_URI_SCHEME: http://localhost has to work.
+    **{
+        f"COMPLIANT_BCP_RFC9700_{gate}": True
+        for gate in (
+            "ACCESS_TOKEN_TRANSPORT",
+            "AUTHZ_RESPONSE_ISS",
+            "IMPLICIT_GRANT",
+            "PASSWORD_GRANT",
+            "PKCE_METHOD",
+            "PKCE_REQUIRED",
+            "REDIRECT_URI_MATCHING",
+            "REFRESH_TOKEN",
+            "TOKEN_STORAGE",
+        )
+    },
+}
 
 # --- log --------------------------------------------------------------------------------------------------------------
 LOGGING = {

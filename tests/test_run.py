@@ -1,76 +1,17 @@
 """`make run` as a person meets it: a process tree of its own, on its own ports, with its own data folder."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
-from conftest import ROOT, Api, eventually, free_port
+from conftest import Api, Service, eventually
 
 CUSTOMER = {"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"}
 ORDER = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
-
-
-class Service:
-    """One `manage.py run` (or another command that serves) and what it prints."""
-
-    def __init__(self, data_dir: Path, *command: str, **environment: str) -> None:
-        self.port, self.sandbox_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("POSTGRES_", "SECRET_KEY"))},
-            "SAVANNAH_DATA_DIR": str(data_dir),
-            "PORT": str(self.port),
-            "SMS_SANDBOX_PORT": str(self.sandbox_port),
-            "WEB_WORKERS": "1",
-            **environment,
-        }
-        self.command = [sys.executable, "manage.py", *(command or ("run",))]
-        self.printed = ""
-
-    def start(self) -> "Service":
-        self.process = subprocess.Popen(
-            self.command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-        return self
-
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            self.printed += line
-
-    def until_ready(self) -> "Service":
-        eventually(lambda: self.process.poll() is not None or "Ready." in self.printed, 60)
-        assert "Ready." in self.printed, self.printed
-        return self
-
-    def tree(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        status = self.process.wait(10)
-        self.reader.join(5)
-        return status
-
-    def manage(self, *command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *command],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")

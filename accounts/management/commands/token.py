@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from oauth2_provider.models import AccessToken
+from oauth2_provider.models import AccessToken, set_token_value
 
 
 class Command(BaseCommand):
@@ -27,11 +27,10 @@ class Command(BaseCommand):
         user = users.filter(username=name).first() if name else users.filter(is_superuser=True).order_by("pk").first()
         if user is None:
             raise CommandError(f"There is no active user {name}." if name else "There is no administrator yet.")
-        token = secrets.token_urlsafe(40)
-        AccessToken.objects.create(
-            user=user,
-            token=token,
-            scope="openid profile email",
-            expires=timezone.now() + timedelta(hours=options["hours"]),
+        text = secrets.token_urlsafe(40)
+        token = AccessToken(
+            user=user, scope="openid profile email", expires=timezone.now() + timedelta(hours=options["hours"])
         )
-        self.stdout.write(token)
+        set_token_value(token, text)
+        token.save()
+        self.stdout.write(text)

@@ -1,0 +1,88 @@
+"""Registering applications: OAuth 2.0 clients (RFC 6749, section 2)."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+
+from accounts.models import Application
+
+DOCS_CLIENT_ID = "savannah-docs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """What is asked for when an application is registered."""
+
+    name: str
+    redirect_uris: list[str]
+    algorithm: str = Application.HS256_ALGORITHM
+    public: bool = False
+    client_credentials: bool = False
+    scopes: str = ""
+    user: str | None = None
+
+
+def register(registration: Registration) -> tuple[Application, str]:
+    """Register an application; return it and its secret in plain text (empty for a public one).
+
+    Raises django's ValidationError for a registration that is not sound, and User.DoesNotExist.
+    """
+    application = Application(
+        name=registration.name,
+        client_type=Application.CLIENT_PUBLIC if registration.public else Application.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=(
+            Application.GRANT_CLIENT_CREDENTIALS
+            if registration.client_credentials
+            else Application.GRANT_AUTHORIZATION_CODE
+        ),
+        redirect_uris=" ".join(registration.redirect_uris),
+        post_logout_redirect_uris=" ".join(sorted({_origin(uri) for uri in registration.redirect_uris})),
+        algorithm=registration.algorithm,
+        # HS256 signs with the secret itself; the secret of any other application is kept as a hash.
+        hash_client_secret=registration.algorithm != Application.HS256_ALGORITHM,
+        allowed_scopes=registration.scopes,
+    )
+    secret = "" if registration.public else application.client_secret
+    if registration.public:
+        application.client_secret = ""
+    with transaction.atomic():
+        if registration.client_credentials:
+            application.user = _service_account(registration)
+        application.full_clean()
+        application.save()
+    return application, secret
+
+
+def _origin(uri: str) -> str:
+    scheme, host, *_ = urlsplit(uri)
+    return f"{scheme}://{host}/"
+
+
+def _service_account(registration: Registration):  # type: ignore[no-untyped-def] # the user model is a setting
+    """Return the user that a machine acts as: the named one, or an account of its own that nobody can sign in to."""
+    users = get_user_model()._default_manager
+    if registration.user:
+        return users.get_by_natural_key(registration.user)
+    return users.create_user(f"service-{registration.name}"[:150])
+
+
+def register_docs_client(**kwargs: object) -> None:
+    """Register the public client of /api/docs/, or move it to where the service now is. It has no secret."""
+    if Application._meta.db_table not in connection.introspection.table_names():
+        return
+    redirect_uri = f"{settings.PUBLIC_URL}/api/docs/oauth2-redirect.html"
+    Application.objects.update_or_create(
+        client_id=DOCS_CLIENT_ID,
+        defaults={
+            "name": "API documentation",
+            "client_type": Application.CLIENT_PUBLIC,
+            "client_secret": "",
+            "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
+            "redirect_uris": redirect_uri,
+            # It asks for no ID token: so the algorithms that discovery lists stay those of real clients.
+            "algorithm": Application.NO_ALGORITHM,
+        },
+    )

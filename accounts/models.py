@@ -1,0 +1,33 @@
+"""Who may ask for tokens: applications, and the codes that they redeem (django-oauth-toolkit's models, extended)."""
+
+from django.db import models
+from oauth2_provider.models import AbstractApplication, AbstractGrant
+
+
+class Application(AbstractApplication):
+    """An OAuth 2.0 client (RFC 6749, section 2) that may ask for `allowed_scopes` alone; empty: for any scope."""
+
+    allowed_scopes = models.TextField(blank=True, default="", help_text="space separated; empty: any scope")
+
+    class Meta:
+        db_table = "applications"
+        constraints = (
+            # With HS256 the secret is the key: a hash of it signs nothing that the client can check.
+            models.CheckConstraint(
+                condition=~models.Q(algorithm="HS256") | models.Q(hash_client_secret=False, client_type="confidential"),
+                name="applications_hs256_secret",
+            ),
+        )
+
+
+class Grant(AbstractGrant):
+    """An authorization code. A redeemed one is kept until it expires: a replay revokes what it bought."""
+
+    # When the user signed in, in seconds since 1970 (OpenID Connect Core, section 2, auth_time).
+    auth_time = models.BigIntegerField(null=True)
+    redeemed_at = models.DateTimeField(null=True)
+    # The family of the refresh tokens that the code bought (oauth2_provider RefreshToken.token_family).
+    token_family = models.UUIDField(null=True)
+
+    class Meta:
+        db_table = "authorization_codes"

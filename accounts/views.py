@@ -1,0 +1,309 @@
+"""Sign-in, and the OpenID provider's endpoints: django-oauth-toolkit's views, made safe where they are not."""
+
+import hashlib
+import time
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.db import transaction
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+from oauth2_provider.exceptions import InvalidOIDCClientError, OAuthToolkitError
+from oauth2_provider.models import AccessToken, RefreshToken
+from oauth2_provider.views.base import AuthorizationView, RevokeTokenView, TokenView
+from oauth2_provider.views.oidc import RPInitiatedLogoutView
+from oauthlib.common import add_params_to_uri
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidRequestError, OAuth2Error
+from oauthlib.openid.connect.core.exceptions import ConsentRequired, LoginRequired
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.bearer import Caller
+from accounts.models import Application
+from accounts.provider import API_AUDIENCE, Validator, authenticated_client, is_our_resource, user_claims
+from savannah.api import APIView
+
+# Nothing but our own style sheet and pictures, in no frame. No form-action: browsers apply it to where a form's answer
+# redirects to, which for a sign-in is the client's own address.
+PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
+# What the columns hold; anything longer is nobody's honest value.
+LONGEST = {"nonce": 255, "code": 255, "code_challenge": 128, "client_id": 255}
+LONGEST_OTHER = 4000
+
+
+class Page:
+    """A page for people, safe from frames and foreign scripts."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Set the content security policy."""
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        response["Content-Security-Policy"] = PAGE_POLICY
+        return response
+
+
+class Checked:
+    """A provider's endpoint that refuses what cannot be stored or is given twice (RFC 6749, 3.1 and 3.2)."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refuse with invalid_request, before anything else looks at the parameters."""
+        for parameters in (request.GET, request.POST):
+            for name, values in parameters.lists():
+                if fault := _parameter_fault(name, values):
+                    return _oauth_error("invalid_request", fault)
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return response
+
+
+def _parameter_fault(name: str, values: list[Any]) -> str | None:
+    if len(values) > 1 and name != "resource":
+        return "A parameter is given twice."
+    if any("\x00" in text or len(text) > LONGEST.get(name, LONGEST_OTHER) for text in (name, *values)):
+        return "A parameter is too long or holds a NUL character."
+    return None
+
+
+def _oauth_error(error: str, description: str, status: int = 400) -> JsonResponse:
+    return JsonResponse(
+        {"error": error, "error_description": description}, status=status, headers={"Cache-Control": "no-store"}
+    )
+
+
+class SignIn(Page, LoginView):
+    """`/accounts/login/`."""
+
+    template_name = "accounts/login.html"
+
+
+class SignOut(Page, LogoutView):
+    """`/accounts/logout/`, by POST."""
+
+    template_name = "accounts/signed_out.html"
+    next_page = None
+
+
+@method_decorator(never_cache, name="dispatch")
+class Authorize(Checked, Page, AuthorizationView):
+    """`/o/authorize/`: sign in, consent, and back to the client with a code (OpenID Connect Core, section 3.1.2)."""
+
+    @property
+    def _prompt(self) -> set[str]:
+        return set(self.request.GET.get("prompt", "").split())
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask for consent, or redirect at once where it was given before."""
+        query = request.GET.copy()
+        # Whether to ask again is for `prompt` to say, not for a parameter that no standard knows.
+        query["approval_prompt"] = "force" if "consent" in self._prompt else "auto"
+        request.GET = query  # type: ignore[assignment]
+        if self._signed_in_too_long_ago() and "none" not in self._prompt:
+            return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+        response: HttpResponse = super().get(request, *args, **kwargs)
+        return response
+
+    def validate_authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
+        """Return scopes and parameters of a request that is sound; raise OAuthToolkitError for any other."""
+        scopes, credentials = super().validate_authorization_request(request)
+        fault: OAuth2Error | None = None
+        if not all(map(is_our_resource, request.GET.getlist("resource"))):
+            fault = CustomOAuth2Error("invalid_target", state=credentials["state"])
+        elif "none" in self._prompt and self._signed_in_too_long_ago():
+            fault = LoginRequired(state=credentials["state"])
+        if fault:
+            raise OAuthToolkitError(error=fault, redirect_uri=credentials["redirect_uri"])
+        return scopes, credentials
+
+    def _signed_in_too_long_ago(self) -> bool:
+        max_age = self.request.GET.get("max_age", "")
+        return max_age.isdecimal() and time.time() - self._auth_time() > int(max_age)
+
+    def _auth_time(self) -> int:
+        seconds: int = self.request.session.get("auth_time", 0)
+        return seconds
+
+    def create_authorization_response(
+        self, request: HttpRequest, scopes: str, credentials: dict[str, Any], allow: bool
+    ) -> Any:
+        """Hand the time of the sign-in on to the code."""
+        return super().create_authorization_response(
+            request, scopes, {**credentials, "auth_time": self._auth_time() or None}, allow
+        )
+
+    def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
+        """Show the page; with `prompt=none` none may be shown."""
+        if "none" in self._prompt and "error" not in context:
+            fault = ConsentRequired(state=context["state"])
+            error = OAuthToolkitError(error=fault, redirect_uri=context["redirect_uri"])
+            answer: HttpResponse = self.error_response(error, context["application"])
+            return answer
+        response: HttpResponse = super().render_to_response(context, **options)
+        return response
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        """Answer the consent form; one that names an application which is not there was tampered with."""
+        if not Application.objects.filter(client_id=form.cleaned_data["client_id"]).exists():
+            return self.form_invalid(form)
+        response: HttpResponse = super().form_valid(form)
+        return response
+
+    def form_invalid(self, form: Form) -> HttpResponse:
+        """Show that the form is not the one that we sent."""
+        error = InvalidRequestError("This form is not complete. Go back to the application and start again.")
+        return self.render_to_response({"error": error}, status=400)
+
+    def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
+        """Go back to the client; errors, too, say who answers (RFC 9207)."""
+        if "iss" not in parse_qs(urlsplit(redirect_to).query):
+            redirect_to = add_params_to_uri(redirect_to, [("iss", settings.OIDC_ISSUER)])
+        response: HttpResponse = super().redirect(redirect_to, application)
+        return response
+
+
+class Token(Checked, TokenView):
+    """`/o/token/`: a code, a refresh token or a machine's secret against tokens (RFC 6749, section 3.2)."""
+
+    @method_decorator(transaction.atomic)
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer in one transaction: the validator locks the code or the refresh token until it ends."""
+        return self.authorization_flow_token_response(request)
+
+
+class Revoke(Checked, RevokeTokenView):
+    """`/o/revoke_token/` (RFC 7009)."""
+
+
+class Logout(Checked, Page, RPInitiatedLogoutView):
+    """`/o/logout/` (OpenID Connect RP-Initiated Logout 1.0): ends the session and this application's tokens."""
+
+    def get_request_application(self, id_token: Any, client_id: str | None) -> Application | None:
+        """Return the application that asks, if it says who it is."""
+        if not client_id:
+            return id_token.application if id_token else None
+        application = Application.objects.filter(client_id=client_id).first()
+        if application is None:
+            raise InvalidOIDCClientError
+        return application
+
+    def do_logout(
+        self,
+        application: Application | None = None,
+        post_logout_redirect_uri: str | None = None,
+        state: str | None = None,
+        token_user: Any = None,
+    ) -> HttpResponse:
+        """Sign the user out, here and of the application that asked."""
+        user_id = (token_user or self.request.user).pk
+        if application and user_id:
+            RefreshToken.objects.filter(application=application, user_id=user_id).delete()
+            AccessToken.objects.filter(application=application, user_id=user_id).delete()
+        response: HttpResponse = super().do_logout(application, post_logout_redirect_uri, state, token_user)
+        return response
+
+
+class UserInfo(APIView):
+    """`/o/userinfo/` (OpenID Connect Core, section 5.3): by the API's own Bearer check."""
+
+    actions = {"GET": "get user information", "POST": "get user information"}
+    schema = None
+
+    def get(self, request: Request) -> Response:
+        """Return the claims that the token's scopes cover."""
+        scopes = cast("frozenset[str]", request.auth)
+        if "openid" not in scopes:
+            challenge = 'Bearer realm="api", error="insufficient_scope", scope="openid"'
+            body = {"error": "insufficient_scope", "error_description": "The token lacks the scope openid."}
+            return Response(body, status=403, headers={"WWW-Authenticate": challenge})
+        claims = user_claims(get_user_model()._default_manager.get(pk=cast("Caller", request.user).id))
+        return Response({name: claims[name] for name in claims if Validator.oidc_claim_scope[name] in scopes})
+
+    def post(self, request: Request) -> Response:
+        """As GET; a token in the form is not looked at."""
+        return self.get(request)
+
+
+@csrf_exempt
+@require_POST
+def introspect(request: HttpRequest) -> JsonResponse:
+    """`POST /o/introspect/` (RFC 7662): what a confidential client's own token is good for."""
+    client = authenticated_client(request)
+    if client is None:
+        return _oauth_error("invalid_client", "The client is not known, or its secret is wrong.", status=401)
+    checksum = hashlib.sha256(request.POST.get("token", "").encode("utf-8", "replace")).hexdigest()
+    token = AccessToken.objects.filter(token_checksum=checksum, application=client, expires__gt=timezone.now()).first()
+    user = (token.user or client.user) if token else None
+    if token is None or not (user is None or user.is_active):
+        return JsonResponse({"active": False}, headers={"Cache-Control": "no-store"})
+    return JsonResponse(
+        {
+            "active": True,
+            "scope": token.scope,
+            "client_id": client.client_id,
+            "token_type": "Bearer",
+            "exp": int(token.expires.timestamp()),
+            "iss": settings.OIDC_ISSUER,
+            **({"sub": str(user.pk), "username": user.get_username()} if user else {}),
+        },
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@require_safe
+def discovery(request: HttpRequest) -> JsonResponse:
+    """`/o/.well-known/openid-configuration`, and RFC 8414's document of the same content.
+
+    The signing algorithms are those of the registered applications: a client that needs RS256 refuses a provider which
+    does not list it, and the specification shows HS256 alone.
+    """
+    issuer = settings.OIDC_ISSUER
+    algorithms = Application.objects.exclude(algorithm="").values_list("algorithm", flat=True).distinct()
+    document = {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize/",
+        "token_endpoint": f"{issuer}/token/",
+        "userinfo_endpoint": f"{issuer}/userinfo/",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "scopes_supported": ["openid", "profile", "email"],
+        # The specification lists all three; RFC 9700 allows the first alone, and the others are refused.
+        "response_types_supported": ["code", "token", "id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": sorted(algorithms) or ["HS256"],
+        "revocation_endpoint": f"{issuer}/revoke_token/",
+        "introspection_endpoint": f"{issuer}/introspect/",
+        "end_session_endpoint": f"{issuer}/logout/",
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "response_modes_supported": ["query"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "consent"],
+        "claims_supported": [
+            "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce",
+            "email", "given_name", "family_name", "preferred_username",
+        ],
+        "authorization_response_iss_parameter_supported": True,
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }  # fmt: skip
+    return JsonResponse(document, headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "max-age=60"})
+
+
+@require_safe
+def protected_resource(request: HttpRequest) -> JsonResponse:
+    """`/.well-known/oauth-protected-resource/api` (RFC 9728): whose tokens the API takes, and how."""
+    document = {
+        "resource": API_AUDIENCE,
+        "authorization_servers": [settings.OIDC_ISSUER],
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Savannah Customer Orders API",
+        "resource_documentation": f"{settings.PUBLIC_URL}/api/docs/",
+    }
+    return JsonResponse(document, headers={"Access-Control-Allow-Origin": "*"})
