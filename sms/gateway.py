@@ -11,7 +11,7 @@ from typing import Any, Self
 import aiohttp
 
 CONNECT_SECONDS = 1.0
-# Shorter than the idle time-out of the load balancers we know: a connection that they close as we write is an unknown fate.
+# Shorter than load balancers' idle time-outs that we know: a connection closed as we write is an unknown fate.
 KEEPALIVE_SECONDS = 15.0
 LONGEST_RETRY_AFTER = 300.0
 

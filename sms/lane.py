@@ -1,7 +1,7 @@
 """The lane to one gateway: how many messages may be on their way, and when none may.
 
-Open, it lets as many pass as the window is wide. Closed - the gateway fails, is busy, or refuses all of us - it lets one
-message through now and then, newest first, to see; the first good answer opens it, and the window grows from there.
+Open, it lets as many pass as the window is wide. Closed - the gateway fails, is busy, or refuses all of us - it lets
+one message through now and then, newest first, to see; the first good answer opens it, and the window grows from there.
 """
 
 import logging

@@ -73,7 +73,7 @@ class Message(models.Model):
 
 
 class Attempt(models.Model):
-    """One time that the gateway was asked, and what came back. Only ever added; a report may complete an unknown one."""
+    """One time that the gateway was asked, and what came back. Only added; a report may complete an unknown one."""
 
     pk = models.CompositePrimaryKey("message_id", "number")
     # The foreign key is made by SQL in the migration: PostgreSQL itself deletes a message's attempts.

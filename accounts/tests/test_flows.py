@@ -286,7 +286,7 @@ def test_a_token_in_one_line(people, provider):
         people.manage("token", "--user", "nobody")
 
 
-def test_the_admin_lists_applications_without_their_secrets(as_operator, browser, shop):
+def test_the_admin_lists_applications_without_their_secrets(people, browser, shop):
     people.manage(
         "shell",
         "-c",

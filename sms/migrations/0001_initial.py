@@ -5,7 +5,7 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
-# GSM 03.38 in PostgreSQL, so that an order and its SMS stay one statement: what a text costs, and how to make it cheaper.
+# GSM 03.38 in PostgreSQL, so that an order and its SMS stay one statement: what a text costs, how to make it cheaper.
 # A character of the extension table takes two septets, one outside the BMP two UCS-2 units; neither is split in two.
 TEXT_FUNCTIONS = """
 CREATE FUNCTION sms_encoding(body text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -49,7 +49,10 @@ $$;
 -- Quotes, primes and backticks; dashes; spaces; the ellipsis. What is not seen at all (zero width, soft hyphen) goes.
 -- A text that stays UCS-2 all the same is left as it was written.
 CREATE FUNCTION sms_transliterate(body text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN sms_encoding(sms_transliterate.body) <> 'GSM-7' AND sms_encoding(plain.body) = 'GSM-7' THEN plain.body ELSE sms_transliterate.body END
+    SELECT CASE
+        WHEN sms_encoding(sms_transliterate.body) <> 'GSM-7' AND sms_encoding(plain.body) = 'GSM-7' THEN plain.body
+        ELSE sms_transliterate.body
+    END
     FROM (SELECT replace(translate(normalize(sms_transliterate.body, NFC),
         U&'\\2018\\2019\\201A\\201B\\2032\\2039\\203A\\02BC\\00B4`\\201C\\201D\\201E\\201F\\2033\\00AB\\00BB'
           '\\2010\\2011\\2012\\2013\\2014\\2015\\2212'
@@ -83,7 +86,8 @@ BEGIN
 END
 $$;
 CREATE TRIGGER sms_withdraw_with_order BEFORE UPDATE OF order_id ON sms_messages
-    FOR EACH ROW WHEN (NEW.order_id IS NULL AND OLD.order_id IS NOT NULL AND OLD.state IN ('queued', 'sending', 'unknown'))
+    FOR EACH ROW
+    WHEN (NEW.order_id IS NULL AND OLD.order_id IS NOT NULL AND OLD.state IN ('queued', 'sending', 'unknown'))
     EXECUTE FUNCTION sms_withdraw_with_order();
 """
 
@@ -131,8 +135,8 @@ CREATE FUNCTION sms_document(m sms_messages) RETURNS text LANGUAGE sql STABLE RE
 
 # Finds the message that a stored report speaks of and moves its state forward; returns the message's id, or null.
 #
-# A report names the gateway's id. Where no attempt has that id, the only message of that phone that is `unknown`, and was
-# asked for before the report came, is the one; not while another one to the same phone is being sent, whose id it may be.
+# A report names the gateway's id. Where no attempt has that id, the only message of that phone that is `unknown`, and
+# was asked for before the report came, is the one; not while another to that phone is being sent, whose id it may be.
 # A report with the right id and another phone is not the gateway's: it matches nothing.
 MATCHING = """
 CREATE FUNCTION sms_match_report(report sms_reports) RETURNS uuid LANGUAGE plpgsql AS $$
