@@ -36,6 +36,11 @@ class Api(requests.Session):
         return super().request(method, self.url + path, timeout=30, **options)
 
 
+@pytest.fixture(autouse=True)
+def _roles(django_db_serialized_rollback):
+    """A test that empties the tables leaves the next one what the migrations wrote: roles and their rights."""
+
+
 @pytest.fixture
 def user(transactional_db):
     return get_user_model().objects.create(username="amina", email="amina@example.com", password="!")

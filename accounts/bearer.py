@@ -1,8 +1,10 @@
 """The Bearer check (RFC 6750): one statement, and the database row is the truth."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -12,14 +14,23 @@ from savannah.sql import fetch_one, load_queries
 QUERIES = load_queries(__file__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """The user that a token acts for."""
+    """The user that a token acts for, and what the two may do together."""
 
     id: int
     username: str
+    client_id: str | None
+    is_superuser: bool
+    rights: frozenset[str]
+    # The API scopes that the token is limited to; empty: it may do whatever its user may.
+    limits: frozenset[str]
     is_authenticated: bool = True
     is_active: bool = True
+
+    def has_right(self, right: str) -> bool:
+        """Whether the user's role gives the right ("orders.add_order"); a superuser has every one."""
+        return self.is_superuser or right in self.rights
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -30,13 +41,32 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        row = fetch_one(QUERIES.find_bearer, checksum=sha256(token.strip().encode("utf-8", "replace")).hexdigest())
+        row = fetch_one(
+            QUERIES.find_bearer,
+            checksum=sha256(token.strip().encode("utf-8", "replace")).hexdigest(),
+            default_role=settings.DEFAULT_ROLE,
+        )
         if row is None:
             raise AuthenticationFailed
-        user_id, username, scope = row
-        return Caller(user_id, username), frozenset(scope.split())
+        user_id, username, is_superuser, scope, client_id, allowed_scopes, rights = row
+        scopes = frozenset(scope.split())
+        caller = Caller(
+            id=user_id,
+            username=username,
+            client_id=client_id,
+            is_superuser=is_superuser,
+            rights=frozenset(rights),
+            # An application that was registered for some API scopes does not get past them by asking for none.
+            limits=api_scopes(scopes) or api_scopes((allowed_scopes or "").split()),
+        )
+        return caller, scopes
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401 (RFC 6750, section 3)."""
         given = request.META.get("HTTP_AUTHORIZATION", "").lower().startswith("bearer ")
         return 'Bearer realm="api", error="invalid_token"' if given else 'Bearer realm="api"'
+
+
+def api_scopes(scopes: Iterable[str]) -> frozenset[str]:
+    """Return those of the scopes that name a part of the API, as "orders:read" does."""
+    return frozenset(scope for scope in scopes if scope in settings.API_SCOPES)

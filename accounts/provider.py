@@ -43,8 +43,12 @@ class Scopes(SettingsScopes):
         return [scope for scope in scopes if scope in allowed and (scope != "openid" or has_id_token)]
 
     def get_default_scopes(self, application: Application | None = None, *args: Any, **kwargs: Any) -> list[str]:
-        """Return what a request without a scope asks for: all that the application may have, an ID token excepted."""
-        return [scope for scope in self.get_available_scopes(application) if scope != "openid"]
+        """Return what a request without a scope asks for: all that the application may have, an ID token excepted.
+
+        API scopes limit a token: only an application that was registered for some gets them without asking.
+        """
+        limits = set(settings.API_SCOPES) - set(application.allowed_scopes.split() if application else ())
+        return [scope for scope in self.get_available_scopes(application) if scope not in {"openid", *limits}]
 
 
 class Validator(OAuth2Validator):

@@ -23,6 +23,7 @@ from oauth2_provider.views.oidc import RPInitiatedLogoutView
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidRequestError, OAuth2Error
 from oauthlib.openid.connect.core.exceptions import ConsentRequired, LoginRequired
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -211,6 +212,7 @@ class UserInfo(APIView):
     """`/o/userinfo/` (OpenID Connect Core, section 5.3): by the API's own Bearer check."""
 
     actions = {"GET": "get user information", "POST": "get user information"}
+    permission_classes = (IsAuthenticated,)  # whoever has a token may learn whose it is
     schema = None
 
     def get(self, request: Request) -> Response:
@@ -302,6 +304,7 @@ def protected_resource(request: HttpRequest) -> JsonResponse:
     document = {
         "resource": API_AUDIENCE,
         "authorization_servers": [settings.OIDC_ISSUER],
+        "scopes_supported": list(settings.API_SCOPES),
         "bearer_methods_supported": ["header"],
         "resource_name": "Savannah Customer Orders API",
         "resource_documentation": f"{settings.PUBLIC_URL}/api/docs/",

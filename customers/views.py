@@ -10,7 +10,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from customers.phones import to_e164
-from savannah.api import APIView, Input, Page, Text, checked, found, stream_list, uuid_or_404
+from savannah.api import APIView, Input, Page, Text, checked, found, rights_on, stream_list, uuid_or_404
 from savannah.openapi import errors
 from savannah.sql import fetch_one, fetch_value, load_queries
 
@@ -52,6 +52,7 @@ class CustomerOutput(serializers.Serializer[Any]):
 class CustomerView(APIView):
     """What both customer addresses share."""
 
+    rights = rights_on("customers.customer")
     constraints = {
         "customers_code_key": (400, "A customer with this code already exists"),
         "customers_phone_e164": (400, f"phone_number: {PHONE_RULE}"),

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from customers.views import NOT_FOUND as CUSTOMER_NOT_FOUND
 from orders.placing import QUERIES, place_order
-from savannah.api import APIView, Input, Page, Text, checked, found, stream_list, uuid_or_404
+from savannah.api import APIView, Input, Page, Text, checked, found, rights_on, stream_list, uuid_or_404
 from savannah.openapi import errors
 from savannah.sql import fetch_one, fetch_value
 
@@ -93,6 +93,7 @@ class PlacedOrderOutput(OrderOutput):
 class OrderView(APIView):
     """What all order addresses share."""
 
+    rights = rights_on("orders.order")
     constraints = {
         "orders_customer_id_fkey": (404, CUSTOMER_NOT_FOUND),
         "orders_amount_positive": (400, "amount: must be more than 0."),

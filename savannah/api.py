@@ -77,10 +77,21 @@ def first_error(detail: Any) -> str:
 
 
 class APIView(DRFView):
-    """A view that names what it does (`actions`, by method) and what a violated constraint means (`constraints`)."""
+    """A view that names, by method, what it does (`actions`) and which right that needs (`rights`).
+
+    `constraints` says what a violated constraint means. What no right is named for, an administrator alone may do.
+    """
 
     actions: Mapping[str, str] = {}
+    rights: Mapping[str, str] = {}
     constraints: Mapping[str, tuple[int, str]] = {}
+
+
+def rights_on(model: str) -> dict[str, str]:
+    """Return the right that each method needs on a model: `rights_on("orders.order")["POST"]` is "orders.add_order"."""
+    app_label, name = model.split(".")
+    actions = {"GET": "view", "POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
+    return {method: f"{app_label}.{action}_{name}" for method, action in actions.items()}
 
 
 def checked(input_class: Callable[..., Input], request: Request, *, partial: bool = False) -> dict[str, Any]:
@@ -158,7 +169,12 @@ def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | Non
         body = {"detail": "Authentication credentials were not provided."}
         return Response(body, status=401, headers={"WWW-Authenticate": challenge})
     sentence = first_error(error.detail) if isinstance(error.detail, (dict, list)) else str(error.detail)
-    return Response({"error": sentence}, status=error.status_code)
+    return Response({"error": sentence}, status=error.status_code, headers=_headers(error))
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    challenge = getattr(error, "auth_header", None)
+    return {"WWW-Authenticate": challenge} if challenge else {}
 
 
 def _violated_constraint(error: DatabaseError) -> str:

@@ -21,6 +21,7 @@ class UnauthorizedBody(serializers.Serializer[Any]):
 _MEANINGS = {
     400: "A field is missing, unknown or wrong.",
     401: "No valid access token.",
+    403: "The caller's role or the token's scopes do not reach this.",
     404: "There is no such customer or order.",
     411: "A body without Content-Length.",
     413: "The body is too large.",
@@ -30,8 +31,9 @@ _MEANINGS = {
 
 
 def errors(*statuses: int) -> dict[int, OpenApiResponse]:
-    """Return the error responses that an operation documents; 500 is always one of them."""
+    """Return the error responses that an operation documents: 403 where a token is needed, and 500 always."""
+    refusals = (403,) if 401 in statuses else ()
     return {
         status: OpenApiResponse(UnauthorizedBody if status == 401 else ErrorBody, description=_MEANINGS[status])
-        for status in (*statuses, 500)
+        for status in (*statuses, *refusals, 500)
     }

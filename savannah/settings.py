@@ -148,7 +148,7 @@ LOGOUT_REDIRECT_URL = "/"
 API_MAX_BODY_BYTES = 64 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.bearer.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.rights.HasRight"],
     "DEFAULT_PARSER_CLASSES": ["savannah.media.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["savannah.media.OrjsonRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "savannah.media.JSONAlways",
@@ -169,6 +169,18 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
+# --- roles ------------------------------------------------------------------------------------------------------------
+# The role of a user who has none: viewer, clerk, manager, another group's name, or empty for no rights at all.
+DEFAULT_ROLE = env.str("DEFAULT_ROLE", default="manager")
+AUTHENTICATION_BACKENDS = ["accounts.roles.RoleBackend"]
+# A token that carries one of these is limited to those it carries.
+API_SCOPES = {
+    "customers:read": "See customers",
+    "customers:write": "Record, correct and delete customers",
+    "orders:read": "See orders",
+    "orders:write": "Place, correct and delete orders",
+}
+
 # --- OpenID Connect ---------------------------------------------------------------------------------------------------
 OIDC_ISSUER = f"{PUBLIC_URL}/o"
 OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
@@ -187,6 +199,7 @@ OAUTH2_PROVIDER = {
         "openid": "Know who you are",
         "profile": "See your name and user name",
         "email": "See your e-mail address",
+        **API_SCOPES,
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_GENERATOR": "accounts.provider.new_access_token",
