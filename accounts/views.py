@@ -167,6 +167,7 @@ class Authorize(Checked, Page, AuthorizationView):
         return response
 
 
+@method_decorator(csrf_exempt, name="dispatch")
 class Token(Checked, TokenView):
     """`/o/token/`: a code, a refresh token or a machine's secret against tokens (RFC 6749, section 3.2)."""
 
@@ -176,6 +177,7 @@ class Token(Checked, TokenView):
         return self.authorization_flow_token_response(request)
 
 
+@method_decorator(csrf_exempt, name="dispatch")
 class Revoke(Checked, RevokeTokenView):
     """`/o/revoke_token/` (RFC 7009)."""
 

@@ -98,7 +98,7 @@ def as_operator(people: Service):
     """Run Python in the service's own shell, as an operator would; returns what it prints, as JSON."""
 
     def run(code: str):
-        printed = people.manage("shell", "-c", f"from django.contrib.auth.models import User\n{code}")
+        printed = people.manage("shell", "-v", "0", "-c", f"from django.contrib.auth.models import User\n{code}")
         return json.loads(printed) if printed else None
 
     return run
