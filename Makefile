@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint token lock clean
+.PHONY: help run test lint token bench-bearer lock clean
 
 help:  ## what there is to make
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 .venv/.runtime: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -30,6 +30,9 @@ lint: .venv/.dev  ## format check, ruff, mypy --strict
 
 token: .venv/.runtime  ## print an access token for the first administrator
 	@$(BIN)/python manage.py token
+
+bench-bearer: .venv/.runtime  ## what the Bearer check costs, beside django-oauth-toolkit's own
+	$(BIN)/python -m benchmarks.bearer
 
 lock: .venv/.dev  ## lock the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --no-annotate pyproject.toml -o requirements.txt

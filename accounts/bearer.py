@@ -9,6 +9,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts.throttles import count_stranger
 from savannah.sql import fetch_one, load_queries
 
 QUERIES = load_queries(__file__)
@@ -47,6 +48,7 @@ class BearerAuthentication(BaseAuthentication):
             default_role=settings.DEFAULT_ROLE,
         )
         if row is None:
+            count_stranger(request)
             raise AuthenticationFailed
         user_id, username, is_superuser, scope, client_id, allowed_scopes, rights = row
         scopes = frozenset(scope.split())

@@ -1,6 +1,7 @@
 """What every API view shares: its fields, errors in the specification's shape, streamed lists. Knows no app."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
@@ -173,8 +174,11 @@ def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | Non
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:
-    challenge = getattr(error, "auth_header", None)
-    return {"WWW-Authenticate": challenge} if challenge else {}
+    challenge, seconds = getattr(error, "auth_header", None), getattr(error, "wait", None)
+    return {
+        **({"WWW-Authenticate": challenge} if challenge else {}),
+        **({"Retry-After": str(math.ceil(seconds))} if seconds else {}),
+    }
 
 
 def _violated_constraint(error: DatabaseError) -> str:

@@ -26,13 +26,14 @@ _MEANINGS = {
     411: "A body without Content-Length.",
     413: "The body is too large.",
     415: "The body is not application/json.",
+    429: "The caller asks too often; Retry-After says in how many seconds to ask again.",
     500: "The database did not answer.",
 }
 
 
 def errors(*statuses: int) -> dict[int, OpenApiResponse]:
-    """Return the error responses that an operation documents: 403 where a token is needed, and 500 always."""
-    refusals = (403,) if 401 in statuses else ()
+    """Return the error responses that an operation documents: 403 and 429 where a token is needed, and 500 always."""
+    refusals = (403, 429) if 401 in statuses else ()
     return {
         status: OpenApiResponse(UnauthorizedBody if status == 401 else ErrorBody, description=_MEANINGS[status])
         for status in (*statuses, *refusals, 500)

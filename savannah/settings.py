@@ -24,6 +24,8 @@ PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"
 ALLOWED_HOSTS = [PUBLIC_HOST, *env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
+# How many proxies of ours stand in front, each of which adds to X-Forwarded-For; 0: the header is anybody's word.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 WEB_WORKERS = env.int("WEB_WORKERS", default=2)
 WEB_THREADS = env.int("WEB_THREADS", default=64)
 
@@ -146,9 +148,12 @@ LOGOUT_REDIRECT_URL = "/"
 
 # --- API --------------------------------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = 64 * 1024
+# Of each user, and of each address that sends tokens which are no good; 0: as many as they like.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=0)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.bearer.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.rights.HasRight"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.PerUser"],
     "DEFAULT_PARSER_CLASSES": ["savannah.media.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["savannah.media.OrjsonRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "savannah.media.JSONAlways",

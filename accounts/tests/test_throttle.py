@@ -1,0 +1,81 @@
+"""How often a user, or a stranger, may call the API."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.http import HttpRequest
+from django.test import Client
+
+from savannah import throttle
+
+
+@pytest.fixture
+def clean_throttles(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE throttles")
+
+
+def lets_pass(answer) -> bool:
+    """Whether the answer is none of a throttle's; one of a throttle's has its shape."""
+    if answer.status_code != 429:
+        return True
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert answer.json()["error"].startswith("Request was throttled.")
+    return False
+
+
+@pytest.mark.usefixtures("clean_throttles")
+def test_it_limits_each_user_and_says_when_to_come_again(api, token, settings):
+    settings.API_REQUESTS_PER_MINUTE = 3
+    assert [lets_pass(api.get("/api/customers/")) for _ in range(5)] == [True, True, True, False, False]
+    # Another user is not held back, and neither is this one for what was refused.
+    other = User.objects.create_user("other")
+    assert throttle.take(f"api user {other.pk}", per_minute=3) == 0
+    settings.API_REQUESTS_PER_MINUTE = 30000
+    assert lets_pass(api.get("/api/customers/"))
+
+
+@pytest.mark.usefixtures("clean_throttles")
+def test_it_limits_tokens_that_are_no_good_by_the_address_they_come_from(stranger, api, settings):
+    settings.API_REQUESTS_PER_MINUTE = 2
+    guess = {"Authorization": "Bearer guess"}
+    statuses = [stranger.get("/api/customers/", headers=guess).status_code for _ in range(4)]
+    assert statuses == [401, 401, 429, 429]
+    assert not lets_pass(stranger.get("/api/customers/", headers=guess))
+    assert stranger.get("/api/customers/").status_code == 401
+    assert lets_pass(api.get("/api/customers/"))
+
+
+@pytest.mark.usefixtures("clean_throttles")
+def test_it_counts_nothing_and_asks_nothing_unless_told_to(token, client: Client, django_assert_num_queries):
+    with django_assert_num_queries(2):
+        client.get("/api/customers/none-such/", headers={"Authorization": f"Bearer {token}"})
+        client.get("/api/customers/none-such/", headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.mark.usefixtures("clean_throttles")
+def test_a_bucket_that_has_run_empty_is_forgotten():
+    assert throttle.take("often", per_minute=1) == 0
+    assert 59 <= throttle.take("often", per_minute=1) <= 60
+    assert throttle.take("seldom", per_minute=60000) == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.01)")
+    assert throttle.forget_old() == 1
+    assert throttle.take("often", per_minute=1) >= 1
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "6.6.6.6", "10.0.0.1"),
+        (1, "6.6.6.6, 41.90.1.1", "41.90.1.1"),
+        (2, "6.6.6.6, 41.90.1.1, 10.0.0.2", "41.90.1.1"),
+        (2, "41.90.1.1", "10.0.0.1"),
+        (1, "", "10.0.0.1"),
+    ],
+)
+def test_it_believes_trusted_proxies_alone(settings, proxies, forwarded, address):
+    settings.TRUSTED_PROXIES = proxies
+    request = HttpRequest()
+    request.META = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": forwarded}
+    assert throttle.client_address(request) == address

@@ -1,0 +1,24 @@
+-- What the project itself keeps.
+
+-- name: take
+-- Count one more for a key and return 0; or, when its minute is full, count nothing and return the seconds to wait.
+-- `due` is when everything counted so far has been paid off, at :per_minute a minute (the leaky bucket as one time, GCRA).
+WITH taken AS (
+    INSERT INTO throttles AS t (key, due) VALUES (:key, clock_timestamp() + interval '1 minute' / :per_minute::integer)
+    ON CONFLICT (key) DO UPDATE
+    SET due = greatest(t.due, clock_timestamp()) + interval '1 minute' / :per_minute::integer
+    WHERE t.due + interval '1 minute' / :per_minute::integer <= clock_timestamp() + interval '1 minute'
+    RETURNING t.key
+)
+SELECT CASE
+    WHEN EXISTS (SELECT FROM taken) THEN 0
+    ELSE greatest(1, (
+        SELECT ceil(extract(epoch FROM t.due + interval '1 minute' / :per_minute::integer - clock_timestamp()) - 60)
+        FROM throttles t
+        WHERE t.key = :key
+    ))
+END::integer;
+
+-- name: forget_throttles
+-- Keys that nothing is due for any more count as new ones.
+DELETE FROM throttles WHERE due < now();

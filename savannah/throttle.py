@@ -1,0 +1,31 @@
+"""How often somebody may ask. PostgreSQL counts, so that all processes and hosts count together."""
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest
+
+from savannah.sql import fetch_value, load_queries
+
+QUERIES = load_queries(__file__)
+
+
+def take(key: str, *, per_minute: int) -> int:
+    """Count one more for `key`; return 0, or the seconds to wait when it had `per_minute` within a minute."""
+    seconds: int = fetch_value(QUERIES.take, key=key, per_minute=per_minute)
+    return seconds
+
+
+def forget_old() -> int:
+    """Delete what no longer counts; return how many keys that were."""
+    with connection.cursor() as cursor:
+        cursor.execute(QUERIES.forget_throttles)
+        count: int = cursor.rowcount
+        return count
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the address of who asks: what the TRUSTED_PROXIES in front of us say, or else whose connection it is."""
+    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    trusted = settings.TRUSTED_PROXIES
+    address: str = hops[-trusted] if 0 < trusted <= len(hops) and hops[-trusted] else request.META["REMOTE_ADDR"]
+    return address
