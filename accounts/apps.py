@@ -14,6 +14,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Note in each session when its user signed in (OpenID's auth_time); register the client of /api/docs/."""
+        from accounts import openapi  # noqa: F401, PLC0415 - registers itself
         from accounts.clients import register_docs_client  # noqa: PLC0415 - models are not there before
 
         post_migrate.connect(register_docs_client, sender=self, dispatch_uid="accounts.register_docs_client")

@@ -9,8 +9,6 @@ from django.db import connection, transaction
 
 from accounts.models import Application
 
-DOCS_CLIENT_ID = "savannah-docs"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
@@ -73,15 +71,14 @@ def register_docs_client(**kwargs: object) -> None:
     """Register the public client of /api/docs/, or move it to where the service now is. It has no secret."""
     if Application._meta.db_table not in connection.introspection.table_names():
         return
-    redirect_uri = f"{settings.PUBLIC_URL}/api/docs/oauth2-redirect.html"
     Application.objects.update_or_create(
-        client_id=DOCS_CLIENT_ID,
+        client_id=settings.DOCS_CLIENT_ID,
         defaults={
             "name": "API documentation",
             "client_type": Application.CLIENT_PUBLIC,
             "client_secret": "",
             "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
-            "redirect_uris": redirect_uri,
+            "redirect_uris": settings.DOCS_REDIRECT_URL,
             # It asks for no ID token: so the algorithms that discovery lists stay those of real clients.
             "algorithm": Application.NO_ALGORITHM,
         },

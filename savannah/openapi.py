@@ -1,9 +1,16 @@
-"""What the OpenAPI document says of every endpoint: the error bodies."""
+"""The OpenAPI document: what it says of every endpoint's errors, and the page that lets a developer try it."""
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+# Scripts, styles and calls from our own origin alone; the page's pictures are data: URLs.
+DOCS_POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 class ErrorBody(serializers.Serializer[Any]):
@@ -38,3 +45,22 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
         status: OpenApiResponse(UnauthorizedBody if status == 401 else ErrorBody, description=_MEANINGS[status])
         for status in (*statuses, *refusals, 500)
     }
+
+
+class Schema(SpectacularAPIView):
+    """`/api/schema/`: the OpenAPI document, YAML unless JSON is asked for."""
+
+    content_negotiation_class = DefaultContentNegotiation
+
+
+class Docs(SpectacularSwaggerSplitView):
+    """`/api/docs/`: the document as a page to read and to try; its script comes by a request of its own."""
+
+    schema = None
+    template_name = "savannah/docs.html"
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Return the page, or with `?script` its script."""
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
+        response["Content-Security-Policy"] = DOCS_POLICY
+        return response

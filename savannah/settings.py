@@ -161,6 +161,9 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "savannah.api.answer_error",
     "UNAUTHENTICATED_USER": None,
 }
+# The public client that the page /api/docs/ is, and where its sign-in comes back to.
+DOCS_CLIENT_ID = "savannah-docs"
+DOCS_REDIRECT_URL = f"{PUBLIC_URL}/static/drf_spectacular_sidecar/swagger-ui-dist/oauth2-redirect.html"
 SPECTACULAR_SETTINGS = {
     "TITLE": "Savannah Customer Orders API",
     "DESCRIPTION": "Record customers and orders; the customer's phone buzzes the moment an order is placed.",
@@ -171,6 +174,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"oauth2RedirectUrl": DOCS_REDIRECT_URL, "displayRequestDuration": True},
+    "SWAGGER_UI_OAUTH2_CONFIG": {"clientId": DOCS_CLIENT_ID, "usePkceWithAuthorizationCodeGrant": True},
     "COMPONENT_SPLIT_REQUEST": True,
 }
 

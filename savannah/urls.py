@@ -2,16 +2,16 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView
 
-from savannah import api, health
+from savannah import api, health, openapi
 
 urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", openapi.Schema.as_view(), name="schema"),
+    path("api/docs/", openapi.Docs.as_view(), name="docs"),
     path("api/customers/", include("customers.urls")),
     path("api/orders/", include("orders.urls")),
     re_path(r"^api/", api.answer_unknown_path),
