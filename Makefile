@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint token bench-bearer lock clean
+.PHONY: help run test lint schema token bench-bearer lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -27,6 +27,9 @@ lint: .venv/.dev  ## format check, ruff, mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
+
+schema: .venv/.runtime  ## write database/customer_order_db.sql anew, after a new migration
+	@$(BIN)/python manage.py schema
 
 token: .venv/.runtime  ## print an access token for the first administrator
 	@$(BIN)/python manage.py token

@@ -1,0 +1,974 @@
+-- The whole schema, for a PostgreSQL 14 or newer that has none of it yet:
+--
+--     psql -h localhost -U postgres -d customer_order_db -f database/customer_order_db.sql
+--
+-- It is what `python manage.py migrate` makes of an empty database, and says so in django_migrations: later migrations
+-- go on from here. Written by `make schema`; a test compares the two.
+
+\set ON_ERROR_STOP on
+
+BEGIN;
+
+SET LOCAL check_function_bodies = false;
+SET LOCAL client_min_messages = warning;
+SET LOCAL client_encoding = 'UTF8';
+SET LOCAL search_path = public;
+
+CREATE TABLE customers (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    code character varying(50) NOT NULL,
+    name character varying(100) NOT NULL,
+    phone_number character varying(20) NOT NULL,
+    created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT customers_phone_e164 CHECK (((phone_number)::text ~ '^\+[1-9][0-9]{6,14}$'::text))
+);
+
+CREATE FUNCTION customer_document(c customers) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (json_build_object('id', (c).id, 'code', (c).code, 'name', (c).name, 'phone_number', (c).phone_number, 'created_at', to_char(((c).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'updated_at', to_char(((c).updated_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)))::text;
+
+CREATE TABLE orders (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    item character varying(200) NOT NULL,
+    amount numeric(10,2) NOT NULL,
+    order_time timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    customer_id uuid NOT NULL,
+    CONSTRAINT orders_amount_positive CHECK ((amount > (0)::numeric))
+);
+
+CREATE FUNCTION order_document(o orders, c customers) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (json_build_object('id', (o).id, 'item', (o).item, 'amount', ((o).amount)::text, 'order_time', to_char(((o).order_time AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'created_at', to_char(((o).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'customer_id', (o).customer_id, 'customer_code', (c).code, 'customer_name', (c).name, 'customer_phone', (c).phone_number))::text;
+
+CREATE FUNCTION rights_of(of_user integer, default_role text) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT kind.app_label || '.' || permission.codename
+    FROM auth_permission permission
+    JOIN django_content_type kind ON kind.id = permission.content_type_id
+    WHERE permission.id IN (
+        SELECT given.permission_id
+        FROM auth_user_groups member
+        JOIN auth_group_permissions given ON given.group_id = member.group_id
+        WHERE member.user_id = of_user
+        UNION ALL
+        SELECT given.permission_id
+        FROM auth_group role
+        JOIN auth_group_permissions given ON given.group_id = role.id
+        WHERE role.name = default_role
+          AND NOT EXISTS (SELECT FROM auth_user_groups member WHERE member.user_id = of_user)
+        UNION ALL
+        SELECT own.permission_id FROM auth_user_user_permissions own WHERE own.user_id = of_user
+    )
+$$;
+
+CREATE FUNCTION sms_encoding(body text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+    SELECT CASE WHEN body ~ (
+        U&'^[][^{}\005C\005C~|\20AC\000C@\00A3$\00A5\00E8\00E9\00F9\00EC\00F2\00C7\000A\00D8\00F8\000D\00C5\00E5'
+          '\0394_\03A6\0393\039B\03A9\03A0\03A8\03A3\0398\039E\00C6\00E6\00DF\00C9 !"#\00A4%&''()*+,./'
+          '0123456789:;<=>?\00A1ABCDEFGHIJKLMNOPQRSTUVWXYZ\00C4\00D6\00D1\00DC\00A7\00BF'
+          'abcdefghijklmnopqrstuvwxyz\00E4\00F6\00F1\00FC\00E0-]*$'
+    ) THEN 'GSM-7' ELSE 'UCS-2' END
+$_$;
+
+CREATE FUNCTION sms_segments(body text) RETURNS smallint
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+DECLARE
+    gsm CONSTANT boolean := sms_encoding(body) = 'GSM-7';
+    alone CONSTANT int := CASE WHEN gsm THEN 160 ELSE 70 END;
+    together CONSTANT int := CASE WHEN gsm THEN 153 ELSE 67 END;
+    narrow CONSTANT text := CASE WHEN gsm THEN U&'[^][^{}\005C\005C~|\20AC\000C]' ELSE '[\u0001-\uffff]' END;
+    doubles CONSTANT int := length(regexp_replace(body, narrow, '', 'g'));
+    count int := 1;
+    room int := together;
+    width int;
+BEGIN
+    IF length(body) + doubles <= alone THEN
+        RETURN 1;
+    END IF;
+    IF doubles = 0 THEN
+        RETURN ceil(length(body) / together::numeric);
+    END IF;
+    FOR position IN 1..length(body) LOOP
+        width := CASE WHEN substr(body, position, 1) ~ narrow THEN 1 ELSE 2 END;
+        IF width > room THEN
+            count := count + 1;
+            room := together;
+        END IF;
+        room := room - width;
+    END LOOP;
+    RETURN count;
+END
+$$;
+
+CREATE FUNCTION sms_time(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN to_char((moment AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text);
+
+CREATE TABLE sms_attempts (
+    number smallint NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    answered_at timestamp with time zone,
+    http_status smallint,
+    state character varying(20) NOT NULL,
+    reason character varying(200) DEFAULT ''::character varying NOT NULL,
+    provider_message_id character varying(100) DEFAULT ''::character varying NOT NULL,
+    message_id uuid NOT NULL,
+    CONSTRAINT sms_attempts_http_status_check CHECK ((http_status >= 0)),
+    CONSTRAINT sms_attempts_number_check CHECK ((number >= 0))
+);
+
+CREATE TABLE sms_messages (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    order_id uuid,
+    phone_number character varying(20) NOT NULL,
+    body text NOT NULL,
+    encoding character varying(5) GENERATED ALWAYS AS (sms_encoding(body)) STORED,
+    segments smallint GENERATED ALWAYS AS (sms_segments(body)) STORED,
+    state character varying(20) DEFAULT 'queued'::character varying NOT NULL,
+    possible_duplicate boolean DEFAULT false NOT NULL,
+    withdrawn boolean DEFAULT false NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP,
+    provider_message_id character varying(100) DEFAULT ''::character varying NOT NULL,
+    cost character varying(30) DEFAULT ''::character varying NOT NULL,
+    failure_reason character varying(200) DEFAULT ''::character varying NOT NULL,
+    queued_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT sms_messages_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT sms_messages_state CHECK (((state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'delivered'::text, 'undelivered'::text, 'rejected'::text, 'unknown'::text, 'cancelled'::text, 'expired'::text])))
+);
+
+CREATE TABLE sms_reports (
+    id bigint NOT NULL,
+    provider_message_id character varying(100) NOT NULL,
+    status character varying(50) NOT NULL,
+    phone_number character varying(20) NOT NULL,
+    failure_reason character varying(200) DEFAULT ''::character varying NOT NULL,
+    network_code character varying(20) DEFAULT ''::character varying NOT NULL,
+    received_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    message_id uuid
+);
+
+CREATE FUNCTION sms_document(m sms_messages) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (json_build_object('id', (m).id, 'status', (m).state, 'phone_number', (m).phone_number, 'body', (m).body, 'segments', (m).segments, 'encoding', (m).encoding, 'possible_duplicate', (m).possible_duplicate, 'reason', (m).failure_reason, 'cost', (m).cost, 'provider_message_id', (m).provider_message_id, 'attempts', (SELECT COALESCE(json_agg(json_build_object('number', a.number, 'asked_at', sms_time(a.asked_at), 'answered_at', sms_time(a.answered_at), 'http_status', a.http_status, 'status', a.state, 'reason', a.reason, 'provider_message_id', a.provider_message_id) ORDER BY a.number), '[]'::json) AS "coalesce" FROM sms_attempts a WHERE (a.message_id = (sms_document.m).id)), 'delivery_reports', (SELECT COALESCE(json_agg(json_build_object('received_at', sms_time(r.received_at), 'status', r.status, 'failure_reason', r.failure_reason, 'network_code', r.network_code, 'provider_message_id', r.provider_message_id) ORDER BY r.received_at, r.id), '[]'::json) AS "coalesce" FROM sms_reports r WHERE (r.message_id = (sms_document.m).id)), 'created_at', sms_time((m).created_at), 'updated_at', sms_time((m).updated_at)))::text;
+
+CREATE FUNCTION sms_match_report(report sms_reports) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    target sms_messages;
+    next_state CONSTANT text := CASE report.status
+        WHEN 'Success' THEN 'delivered' WHEN 'Failed' THEN 'undelivered' WHEN 'Rejected' THEN 'undelivered'
+        ELSE 'accepted' END;
+    ranks CONSTANT text[] := ARRAY['unknown', 'accepted', 'undelivered', 'delivered'];
+    known boolean;
+BEGIN
+    SELECT m.* INTO target FROM sms_attempts a JOIN sms_messages m ON m.id = a.message_id
+    WHERE a.provider_message_id = report.provider_message_id LIMIT 1;
+    known := FOUND;
+    IF NOT known THEN
+        SELECT m.* INTO target FROM sms_messages m
+        JOIN sms_attempts a ON a.message_id = m.id AND a.number = m.attempts
+        WHERE m.phone_number = report.phone_number AND m.state = 'unknown' AND a.asked_at <= report.received_at
+            AND NOT EXISTS (
+                SELECT FROM sms_messages s WHERE s.phone_number = report.phone_number AND s.state = 'sending'
+            )
+        ORDER BY a.asked_at LIMIT 1;
+    END IF;
+    IF target.id IS NULL OR target.phone_number <> report.phone_number THEN
+        RETURN NULL;
+    END IF;
+    -- What was found may have changed since: from here on it is ours.
+    SELECT * INTO target FROM sms_messages WHERE id = target.id FOR NO KEY UPDATE;
+    IF NOT known AND target.state IS DISTINCT FROM 'unknown' THEN
+        RETURN NULL;
+    END IF;
+    UPDATE sms_reports SET message_id = target.id WHERE id = report.id AND message_id IS NULL;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF NOT known THEN
+        UPDATE sms_attempts SET provider_message_id = report.provider_message_id
+        WHERE message_id = target.id AND number = target.attempts;
+    END IF;
+    IF array_position(ranks, next_state) > array_position(ranks, target.state::text) THEN
+        UPDATE sms_messages
+        SET state = next_state,
+            due_at = NULL,
+            provider_message_id = report.provider_message_id,
+            failure_reason = CASE WHEN next_state = 'undelivered' THEN report.failure_reason ELSE '' END,
+            updated_at = clock_timestamp()
+        WHERE id = target.id;
+    END IF;
+    RETURN target.id;
+END
+$$;
+
+CREATE FUNCTION sms_transliterate(body text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+    SELECT CASE
+        WHEN sms_encoding(sms_transliterate.body) <> 'GSM-7' AND sms_encoding(plain.body) = 'GSM-7' THEN plain.body
+        ELSE sms_transliterate.body
+    END
+    FROM (SELECT replace(translate(normalize(sms_transliterate.body, NFC),
+        U&'\2018\2019\201A\201B\2032\2039\203A\02BC\00B4`\201C\201D\201E\201F\2033\00AB\00BB'
+          '\2010\2011\2012\2013\2014\2015\2212'
+          '\00A0\2002\2003\2004\2005\2006\2007\2008\2009\200A\202F\205F\3000\0009'
+          '\200B\200C\200D\2060\FEFF\00AD',
+        repeat(chr(39), 10) || repeat('"', 7) || repeat('-', 7) || repeat(' ', 14)
+    ), U&'\2026', '...')) AS plain (body)
+$$;
+
+CREATE FUNCTION sms_withdraw_with_order() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    NEW.withdrawn := true;
+    NEW.updated_at := clock_timestamp();
+    IF OLD.state <> 'sending' THEN
+        NEW.due_at := NULL;
+    END IF;
+    IF OLD.state = 'queued' THEN
+        NEW.state := 'cancelled';
+        NEW.failure_reason := 'the order was deleted';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TABLE applications (
+    id bigint NOT NULL,
+    client_id character varying(255) NOT NULL,
+    redirect_uris text NOT NULL,
+    post_logout_redirect_uris text NOT NULL,
+    client_type character varying(32) NOT NULL,
+    authorization_grant_type character varying(44) NOT NULL,
+    client_secret character varying(255) NOT NULL,
+    hash_client_secret boolean NOT NULL,
+    name character varying(255) NOT NULL,
+    skip_authorization boolean NOT NULL,
+    created timestamp with time zone NOT NULL,
+    updated timestamp with time zone NOT NULL,
+    algorithm character varying(5) NOT NULL,
+    allowed_origins text NOT NULL,
+    registration_source character varying(32) NOT NULL,
+    cimd_expires_at timestamp with time zone,
+    allowed_scopes text NOT NULL,
+    user_id integer,
+    CONSTRAINT applications_hs256_secret CHECK (((NOT ((algorithm)::text = 'HS256'::text)) OR (((client_type)::text = 'confidential'::text) AND (NOT hash_client_secret))))
+);
+
+ALTER TABLE applications ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME applications_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE auth_group (
+    id integer NOT NULL,
+    name character varying(150) NOT NULL
+);
+
+ALTER TABLE auth_group ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME auth_group_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE auth_group_permissions (
+    id bigint NOT NULL,
+    group_id integer NOT NULL,
+    permission_id integer NOT NULL
+);
+
+ALTER TABLE auth_group_permissions ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME auth_group_permissions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE auth_permission (
+    id integer NOT NULL,
+    name character varying(255) NOT NULL,
+    content_type_id integer NOT NULL,
+    codename character varying(100) NOT NULL
+);
+
+ALTER TABLE auth_permission ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME auth_permission_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE auth_user (
+    id integer NOT NULL,
+    password character varying(128) NOT NULL,
+    last_login timestamp with time zone,
+    is_superuser boolean NOT NULL,
+    username character varying(150) NOT NULL,
+    first_name character varying(150) NOT NULL,
+    last_name character varying(150) NOT NULL,
+    email character varying(254) NOT NULL,
+    is_staff boolean NOT NULL,
+    is_active boolean NOT NULL,
+    date_joined timestamp with time zone NOT NULL
+);
+
+CREATE TABLE auth_user_groups (
+    id bigint NOT NULL,
+    user_id integer NOT NULL,
+    group_id integer NOT NULL
+);
+
+ALTER TABLE auth_user_groups ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME auth_user_groups_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE auth_user ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME auth_user_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE auth_user_user_permissions (
+    id bigint NOT NULL,
+    user_id integer NOT NULL,
+    permission_id integer NOT NULL
+);
+
+ALTER TABLE auth_user_user_permissions ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME auth_user_user_permissions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE authorization_codes (
+    id bigint NOT NULL,
+    code character varying(255) NOT NULL,
+    expires timestamp with time zone NOT NULL,
+    redirect_uri text NOT NULL,
+    scope text NOT NULL,
+    created timestamp with time zone NOT NULL,
+    updated timestamp with time zone NOT NULL,
+    code_challenge character varying(128) NOT NULL,
+    code_challenge_method character varying(10) NOT NULL,
+    nonce character varying(255) NOT NULL,
+    claims text NOT NULL,
+    resource jsonb NOT NULL,
+    auth_time bigint,
+    redeemed_at timestamp with time zone,
+    token_family uuid,
+    application_id bigint NOT NULL,
+    user_id integer NOT NULL
+);
+
+ALTER TABLE authorization_codes ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME authorization_codes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE django_admin_log (
+    id integer NOT NULL,
+    action_time timestamp with time zone NOT NULL,
+    object_id text,
+    object_repr character varying(200) NOT NULL,
+    action_flag smallint NOT NULL,
+    change_message text NOT NULL,
+    content_type_id integer,
+    user_id integer NOT NULL,
+    CONSTRAINT django_admin_log_action_flag_check CHECK ((action_flag >= 0))
+);
+
+ALTER TABLE django_admin_log ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME django_admin_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE django_content_type (
+    id integer NOT NULL,
+    app_label character varying(100) NOT NULL,
+    model character varying(100) NOT NULL
+);
+
+ALTER TABLE django_content_type ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME django_content_type_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE django_migrations (
+    id bigint NOT NULL,
+    app character varying(255) NOT NULL,
+    name character varying(255) NOT NULL,
+    applied timestamp with time zone NOT NULL
+);
+
+ALTER TABLE django_migrations ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME django_migrations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE django_session (
+    session_key character varying(40) NOT NULL,
+    session_data text NOT NULL,
+    expire_date timestamp with time zone NOT NULL
+);
+
+CREATE TABLE oauth2_provider_accesstoken (
+    id bigint NOT NULL,
+    token text NOT NULL,
+    expires timestamp with time zone NOT NULL,
+    scope text NOT NULL,
+    application_id bigint,
+    user_id integer,
+    created timestamp with time zone NOT NULL,
+    updated timestamp with time zone NOT NULL,
+    source_refresh_token_id bigint,
+    id_token_id bigint,
+    token_checksum character varying(64) NOT NULL,
+    resource jsonb NOT NULL
+);
+
+ALTER TABLE oauth2_provider_accesstoken ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME oauth2_provider_accesstoken_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE oauth2_provider_devicegrant (
+    id bigint NOT NULL,
+    device_code character varying(100) NOT NULL,
+    user_code character varying(100) NOT NULL,
+    scope text NOT NULL,
+    "interval" integer NOT NULL,
+    expires timestamp with time zone NOT NULL,
+    status character varying(64) NOT NULL,
+    client_id character varying(100) NOT NULL,
+    last_checked timestamp with time zone NOT NULL,
+    user_id integer
+);
+
+ALTER TABLE oauth2_provider_devicegrant ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME oauth2_provider_devicegrant_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE oauth2_provider_idtoken (
+    id bigint NOT NULL,
+    jti uuid NOT NULL,
+    expires timestamp with time zone NOT NULL,
+    scope text NOT NULL,
+    created timestamp with time zone NOT NULL,
+    updated timestamp with time zone NOT NULL,
+    application_id bigint,
+    user_id integer
+);
+
+ALTER TABLE oauth2_provider_idtoken ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME oauth2_provider_idtoken_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE oauth2_provider_refreshtoken (
+    id bigint NOT NULL,
+    token text NOT NULL,
+    access_token_id bigint,
+    application_id bigint NOT NULL,
+    user_id integer NOT NULL,
+    created timestamp with time zone NOT NULL,
+    updated timestamp with time zone NOT NULL,
+    revoked timestamp with time zone,
+    token_family uuid,
+    token_checksum character varying(64) NOT NULL,
+    resource jsonb NOT NULL
+);
+
+ALTER TABLE oauth2_provider_refreshtoken ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME oauth2_provider_refreshtoken_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE sms_opt_outs (
+    phone_number character varying(20) NOT NULL,
+    sender_id character varying(50) DEFAULT ''::character varying NOT NULL,
+    created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+
+CREATE TABLE sms_pauses (
+    gateway character varying(200) NOT NULL,
+    reason character varying(200) NOT NULL,
+    needs_help boolean NOT NULL,
+    paused_until timestamp with time zone NOT NULL,
+    since timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+
+ALTER TABLE sms_reports ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME sms_reports_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE UNLOGGED TABLE throttles (
+    key text NOT NULL,
+    due timestamp with time zone NOT NULL
+);
+
+INSERT INTO auth_group (id, name) VALUES (1, 'viewer');
+INSERT INTO auth_group (id, name) VALUES (2, 'clerk');
+INSERT INTO auth_group (id, name) VALUES (3, 'manager');
+
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (1, 1, 1);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (2, 2, 1);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (3, 3, 1);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (4, 2, 2);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (5, 3, 2);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (6, 2, 3);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (7, 3, 3);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (8, 3, 4);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (9, 1, 5);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (10, 2, 5);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (11, 3, 5);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (12, 2, 6);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (13, 3, 6);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (14, 2, 7);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (15, 3, 7);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (16, 3, 8);
+
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (1, 'Can view customer', 1, 'view_customer');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (2, 'Can add customer', 1, 'add_customer');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (3, 'Can change customer', 1, 'change_customer');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (4, 'Can delete customer', 1, 'delete_customer');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (5, 'Can view order', 2, 'view_order');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (6, 'Can add order', 2, 'add_order');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (7, 'Can change order', 2, 'change_order');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (8, 'Can delete order', 2, 'delete_order');
+
+INSERT INTO django_content_type (id, app_label, model) VALUES (1, 'customers', 'customer');
+INSERT INTO django_content_type (id, app_label, model) VALUES (2, 'orders', 'order');
+
+SELECT pg_catalog.setval('auth_group_id_seq', 3, true);
+
+SELECT pg_catalog.setval('auth_group_permissions_id_seq', 16, true);
+
+SELECT pg_catalog.setval('auth_permission_id_seq', 8, true);
+
+SELECT pg_catalog.setval('django_content_type_id_seq', 2, true);
+
+ALTER TABLE ONLY applications
+    ADD CONSTRAINT applications_client_id_key UNIQUE (client_id);
+
+ALTER TABLE ONLY applications
+    ADD CONSTRAINT applications_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY auth_group
+    ADD CONSTRAINT auth_group_name_key UNIQUE (name);
+
+ALTER TABLE ONLY auth_group_permissions
+    ADD CONSTRAINT auth_group_permissions_group_id_permission_id_0cd325b0_uniq UNIQUE (group_id, permission_id);
+
+ALTER TABLE ONLY auth_group_permissions
+    ADD CONSTRAINT auth_group_permissions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY auth_group
+    ADD CONSTRAINT auth_group_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY auth_permission
+    ADD CONSTRAINT auth_permission_content_type_id_codename_01ab375a_uniq UNIQUE (content_type_id, codename);
+
+ALTER TABLE ONLY auth_permission
+    ADD CONSTRAINT auth_permission_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY auth_user_groups
+    ADD CONSTRAINT auth_user_groups_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY auth_user_groups
+    ADD CONSTRAINT auth_user_groups_user_id_group_id_94350c0c_uniq UNIQUE (user_id, group_id);
+
+ALTER TABLE ONLY auth_user
+    ADD CONSTRAINT auth_user_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY auth_user_user_permissions
+    ADD CONSTRAINT auth_user_user_permissions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY auth_user_user_permissions
+    ADD CONSTRAINT auth_user_user_permissions_user_id_permission_id_14a6b632_uniq UNIQUE (user_id, permission_id);
+
+ALTER TABLE ONLY auth_user
+    ADD CONSTRAINT auth_user_username_key UNIQUE (username);
+
+ALTER TABLE ONLY authorization_codes
+    ADD CONSTRAINT authorization_codes_code_key UNIQUE (code);
+
+ALTER TABLE ONLY authorization_codes
+    ADD CONSTRAINT authorization_codes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY customers
+    ADD CONSTRAINT customers_code_key UNIQUE (code);
+
+ALTER TABLE ONLY customers
+    ADD CONSTRAINT customers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY django_admin_log
+    ADD CONSTRAINT django_admin_log_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY django_content_type
+    ADD CONSTRAINT django_content_type_app_label_model_76bd3d3b_uniq UNIQUE (app_label, model);
+
+ALTER TABLE ONLY django_content_type
+    ADD CONSTRAINT django_content_type_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY django_migrations
+    ADD CONSTRAINT django_migrations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY django_session
+    ADD CONSTRAINT django_session_pkey PRIMARY KEY (session_key);
+
+ALTER TABLE ONLY oauth2_provider_accesstoken
+    ADD CONSTRAINT oauth2_provider_accesstoken_id_token_id_key UNIQUE (id_token_id);
+
+ALTER TABLE ONLY oauth2_provider_accesstoken
+    ADD CONSTRAINT oauth2_provider_accesstoken_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY oauth2_provider_accesstoken
+    ADD CONSTRAINT oauth2_provider_accesstoken_source_refresh_token_id_key UNIQUE (source_refresh_token_id);
+
+ALTER TABLE ONLY oauth2_provider_accesstoken
+    ADD CONSTRAINT oauth2_provider_accesstoken_token_checksum_85319a26_uniq UNIQUE (token_checksum);
+
+ALTER TABLE ONLY oauth2_provider_devicegrant
+    ADD CONSTRAINT oauth2_provider_devicegrant_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY oauth2_provider_devicegrant
+    ADD CONSTRAINT oauth2_provider_devicegrant_unique_device_code UNIQUE (device_code);
+
+ALTER TABLE ONLY oauth2_provider_idtoken
+    ADD CONSTRAINT oauth2_provider_idtoken_jti_key UNIQUE (jti);
+
+ALTER TABLE ONLY oauth2_provider_idtoken
+    ADD CONSTRAINT oauth2_provider_idtoken_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY oauth2_provider_refreshtoken
+    ADD CONSTRAINT oauth2_provider_refresht_token_checksum_revoked_46c81d1d_uniq UNIQUE (token_checksum, revoked);
+
+ALTER TABLE ONLY oauth2_provider_refreshtoken
+    ADD CONSTRAINT oauth2_provider_refreshtoken_access_token_id_key UNIQUE (access_token_id);
+
+ALTER TABLE ONLY oauth2_provider_refreshtoken
+    ADD CONSTRAINT oauth2_provider_refreshtoken_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY sms_attempts
+    ADD CONSTRAINT sms_attempts_pkey PRIMARY KEY (message_id, number);
+
+ALTER TABLE ONLY sms_messages
+    ADD CONSTRAINT sms_messages_order_id_key UNIQUE (order_id);
+
+ALTER TABLE ONLY sms_messages
+    ADD CONSTRAINT sms_messages_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY sms_opt_outs
+    ADD CONSTRAINT sms_opt_outs_pkey PRIMARY KEY (phone_number);
+
+ALTER TABLE ONLY sms_pauses
+    ADD CONSTRAINT sms_pauses_pkey PRIMARY KEY (gateway);
+
+ALTER TABLE ONLY sms_reports
+    ADD CONSTRAINT sms_reports_event_key UNIQUE (provider_message_id, status);
+
+ALTER TABLE ONLY sms_reports
+    ADD CONSTRAINT sms_reports_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY throttles
+    ADD CONSTRAINT throttles_pkey PRIMARY KEY (key);
+
+CREATE INDEX applications_client_id_3167c62a_like ON applications USING btree (client_id varchar_pattern_ops);
+
+CREATE INDEX applications_client_secret_ef8cff80 ON applications USING btree (client_secret);
+
+CREATE INDEX applications_client_secret_ef8cff80_like ON applications USING btree (client_secret varchar_pattern_ops);
+
+CREATE INDEX applications_user_id_ccbebfe7 ON applications USING btree (user_id);
+
+CREATE INDEX auth_group_name_a6ea08ec_like ON auth_group USING btree (name varchar_pattern_ops);
+
+CREATE INDEX auth_group_permissions_group_id_b120cbf9 ON auth_group_permissions USING btree (group_id);
+
+CREATE INDEX auth_group_permissions_permission_id_84c5c92e ON auth_group_permissions USING btree (permission_id);
+
+CREATE INDEX auth_permission_content_type_id_2f476e4b ON auth_permission USING btree (content_type_id);
+
+CREATE INDEX auth_user_groups_group_id_97559544 ON auth_user_groups USING btree (group_id);
+
+CREATE INDEX auth_user_groups_user_id_6a12ed8b ON auth_user_groups USING btree (user_id);
+
+CREATE INDEX auth_user_user_permissions_permission_id_1fbb5f2c ON auth_user_user_permissions USING btree (permission_id);
+
+CREATE INDEX auth_user_user_permissions_user_id_a95ead1b ON auth_user_user_permissions USING btree (user_id);
+
+CREATE INDEX auth_user_username_6821ab7c_like ON auth_user USING btree (username varchar_pattern_ops);
+
+CREATE INDEX authorization_codes_application_id_5ad2532a ON authorization_codes USING btree (application_id);
+
+CREATE INDEX authorization_codes_code_b9e2da6e_like ON authorization_codes USING btree (code varchar_pattern_ops);
+
+CREATE INDEX authorization_codes_user_id_80533e00 ON authorization_codes USING btree (user_id);
+
+CREATE INDEX customers_newest_first ON customers USING btree (created_at DESC, id DESC);
+
+CREATE INDEX django_admin_log_content_type_id_c4bce8eb ON django_admin_log USING btree (content_type_id);
+
+CREATE INDEX django_admin_log_user_id_c564eba6 ON django_admin_log USING btree (user_id);
+
+CREATE INDEX django_session_expire_date_a5c62663 ON django_session USING btree (expire_date);
+
+CREATE INDEX django_session_session_key_c0390e0f_like ON django_session USING btree (session_key varchar_pattern_ops);
+
+CREATE INDEX oauth2_prov_token_f_996e8a_idx ON oauth2_provider_refreshtoken USING btree (token_family);
+
+CREATE INDEX oauth2_provider_accesstoken_application_id_b22886e1 ON oauth2_provider_accesstoken USING btree (application_id);
+
+CREATE INDEX oauth2_provider_accesstoken_token_checksum_85319a26_like ON oauth2_provider_accesstoken USING btree (token_checksum varchar_pattern_ops);
+
+CREATE INDEX oauth2_provider_accesstoken_user_id_6e4c9a65 ON oauth2_provider_accesstoken USING btree (user_id);
+
+CREATE INDEX oauth2_provider_devicegrant_client_id_229dd06d ON oauth2_provider_devicegrant USING btree (client_id);
+
+CREATE INDEX oauth2_provider_devicegrant_client_id_229dd06d_like ON oauth2_provider_devicegrant USING btree (client_id varchar_pattern_ops);
+
+CREATE INDEX oauth2_provider_devicegrant_user_id_1cec5156 ON oauth2_provider_devicegrant USING btree (user_id);
+
+CREATE INDEX oauth2_provider_idtoken_application_id_08c5ff4f ON oauth2_provider_idtoken USING btree (application_id);
+
+CREATE INDEX oauth2_provider_idtoken_user_id_dd512b59 ON oauth2_provider_idtoken USING btree (user_id);
+
+CREATE INDEX oauth2_provider_refreshtoken_application_id_2d1c311b ON oauth2_provider_refreshtoken USING btree (application_id);
+
+CREATE INDEX oauth2_provider_refreshtoken_user_id_da837fce ON oauth2_provider_refreshtoken USING btree (user_id);
+
+CREATE INDEX orders_newest_first ON orders USING btree (created_at DESC, id DESC);
+
+CREATE INDEX orders_of_customer ON orders USING btree (customer_id, created_at DESC, id DESC);
+
+CREATE INDEX sms_attempts_age ON sms_attempts USING brin (asked_at);
+
+CREATE INDEX sms_attempts_provider_id ON sms_attempts USING btree (provider_message_id) WHERE (NOT ((provider_message_id)::text = ''::text));
+
+CREATE INDEX sms_messages_age ON sms_messages USING brin (created_at);
+
+CREATE INDEX sms_messages_due ON sms_messages USING btree (due_at) WHERE ((state)::text = ANY (ARRAY['queued'::text, 'unknown'::text]));
+
+CREATE INDEX sms_messages_fresh ON sms_messages USING btree (created_at) WHERE ((attempts = 0) AND ((state)::text = 'queued'::text));
+
+CREATE INDEX sms_messages_leased ON sms_messages USING btree (due_at) WHERE ((state)::text = 'sending'::text);
+
+CREATE INDEX sms_messages_open_phone ON sms_messages USING btree (phone_number) WHERE ((state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'unknown'::text]));
+
+CREATE INDEX sms_opt_outs_phone_number_691f8d10_like ON sms_opt_outs USING btree (phone_number varchar_pattern_ops);
+
+CREATE INDEX sms_pauses_gateway_1e144dc1_like ON sms_pauses USING btree (gateway varchar_pattern_ops);
+
+CREATE INDEX sms_reports_message ON sms_reports USING btree (message_id);
+
+CREATE INDEX sms_reports_unmatched ON sms_reports USING btree (received_at) WHERE (message_id IS NULL);
+
+CREATE TRIGGER sms_withdraw_with_order BEFORE UPDATE OF order_id ON sms_messages FOR EACH ROW WHEN (((new.order_id IS NULL) AND (old.order_id IS NOT NULL) AND ((old.state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'unknown'::text])))) EXECUTE FUNCTION sms_withdraw_with_order();
+
+ALTER TABLE ONLY applications
+    ADD CONSTRAINT applications_user_id_ccbebfe7_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY auth_group_permissions
+    ADD CONSTRAINT auth_group_permissio_permission_id_84c5c92e_fk_auth_perm FOREIGN KEY (permission_id) REFERENCES auth_permission(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY auth_group_permissions
+    ADD CONSTRAINT auth_group_permissions_group_id_b120cbf9_fk_auth_group_id FOREIGN KEY (group_id) REFERENCES auth_group(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY auth_permission
+    ADD CONSTRAINT auth_permission_content_type_id_2f476e4b_fk_django_co FOREIGN KEY (content_type_id) REFERENCES django_content_type(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY auth_user_groups
+    ADD CONSTRAINT auth_user_groups_group_id_97559544_fk_auth_group_id FOREIGN KEY (group_id) REFERENCES auth_group(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY auth_user_groups
+    ADD CONSTRAINT auth_user_groups_user_id_6a12ed8b_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY auth_user_user_permissions
+    ADD CONSTRAINT auth_user_user_permi_permission_id_1fbb5f2c_fk_auth_perm FOREIGN KEY (permission_id) REFERENCES auth_permission(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY auth_user_user_permissions
+    ADD CONSTRAINT auth_user_user_permissions_user_id_a95ead1b_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY authorization_codes
+    ADD CONSTRAINT authorization_codes_application_id_5ad2532a_fk_applications_id FOREIGN KEY (application_id) REFERENCES applications(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY authorization_codes
+    ADD CONSTRAINT authorization_codes_user_id_80533e00_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY django_admin_log
+    ADD CONSTRAINT django_admin_log_content_type_id_c4bce8eb_fk_django_co FOREIGN KEY (content_type_id) REFERENCES django_content_type(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY django_admin_log
+    ADD CONSTRAINT django_admin_log_user_id_c564eba6_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_accesstoken
+    ADD CONSTRAINT oauth2_provider_acce_application_id_b22886e1_fk_applicati FOREIGN KEY (application_id) REFERENCES applications(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_accesstoken
+    ADD CONSTRAINT oauth2_provider_acce_id_token_id_85db651b_fk_oauth2_pr FOREIGN KEY (id_token_id) REFERENCES oauth2_provider_idtoken(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_accesstoken
+    ADD CONSTRAINT oauth2_provider_acce_source_refresh_token_e66fbc72_fk_oauth2_pr FOREIGN KEY (source_refresh_token_id) REFERENCES oauth2_provider_refreshtoken(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_accesstoken
+    ADD CONSTRAINT oauth2_provider_accesstoken_user_id_6e4c9a65_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_devicegrant
+    ADD CONSTRAINT oauth2_provider_devicegrant_user_id_1cec5156_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_idtoken
+    ADD CONSTRAINT oauth2_provider_idto_application_id_08c5ff4f_fk_applicati FOREIGN KEY (application_id) REFERENCES applications(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_idtoken
+    ADD CONSTRAINT oauth2_provider_idtoken_user_id_dd512b59_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_refreshtoken
+    ADD CONSTRAINT oauth2_provider_refr_access_token_id_775e84e8_fk_oauth2_pr FOREIGN KEY (access_token_id) REFERENCES oauth2_provider_accesstoken(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_refreshtoken
+    ADD CONSTRAINT oauth2_provider_refr_application_id_2d1c311b_fk_applicati FOREIGN KEY (application_id) REFERENCES applications(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY oauth2_provider_refreshtoken
+    ADD CONSTRAINT oauth2_provider_refreshtoken_user_id_da837fce_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY orders
+    ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY sms_attempts
+    ADD CONSTRAINT sms_attempts_message_id_fkey FOREIGN KEY (message_id) REFERENCES sms_messages(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY sms_messages
+    ADD CONSTRAINT sms_messages_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY sms_reports
+    ADD CONSTRAINT sms_reports_message_id_fkey FOREIGN KEY (message_id) REFERENCES sms_messages(id) ON DELETE CASCADE;
+
+
+-- What Django takes as done.
+INSERT INTO django_migrations (app, name, applied) VALUES
+    ('contenttypes', '0001_initial', CURRENT_TIMESTAMP),
+    ('contenttypes', '0002_remove_content_type_name', CURRENT_TIMESTAMP),
+    ('auth', '0001_initial', CURRENT_TIMESTAMP),
+    ('auth', '0002_alter_permission_name_max_length', CURRENT_TIMESTAMP),
+    ('auth', '0003_alter_user_email_max_length', CURRENT_TIMESTAMP),
+    ('auth', '0004_alter_user_username_opts', CURRENT_TIMESTAMP),
+    ('auth', '0005_alter_user_last_login_null', CURRENT_TIMESTAMP),
+    ('auth', '0006_require_contenttypes_0002', CURRENT_TIMESTAMP),
+    ('auth', '0007_alter_validators_add_error_messages', CURRENT_TIMESTAMP),
+    ('auth', '0008_alter_user_username_max_length', CURRENT_TIMESTAMP),
+    ('auth', '0009_alter_user_last_name_max_length', CURRENT_TIMESTAMP),
+    ('auth', '0010_alter_group_name_max_length', CURRENT_TIMESTAMP),
+    ('auth', '0011_update_proxy_permissions', CURRENT_TIMESTAMP),
+    ('auth', '0012_alter_user_first_name_max_length', CURRENT_TIMESTAMP),
+    ('accounts', '0001_initial', CURRENT_TIMESTAMP),
+    ('accounts', '0002_roles', CURRENT_TIMESTAMP),
+    ('admin', '0001_initial', CURRENT_TIMESTAMP),
+    ('admin', '0002_logentry_remove_auto_add', CURRENT_TIMESTAMP),
+    ('admin', '0003_logentry_add_action_flag_choices', CURRENT_TIMESTAMP),
+    ('customers', '0001_initial', CURRENT_TIMESTAMP),
+    ('customers', '0002_roles', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0001_initial', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0002_auto_20190406_1805', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0003_auto_20201211_1314', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0004_auto_20200902_2022', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0005_auto_20211222_2352', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0006_alter_application_client_secret', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0007_application_post_logout_redirect_uris', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0008_alter_accesstoken_token', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0009_add_hash_client_secret', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0010_application_allowed_origins', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0011_refreshtoken_token_family', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0012_add_token_checksum', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0013_alter_application_authorization_grant_type_device', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0014_alter_help_text', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0015_refreshtoken_token_checksum', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0016_alter_devicegrant_scope', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0017_application_dcr_created', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0018_resource_indicators', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0019_application_registration_source', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0020_cimd_application_fields', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0021_translatable_field_labels', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0022_refreshtoken_token_family_index', CURRENT_TIMESTAMP),
+    ('sms', '0001_initial', CURRENT_TIMESTAMP),
+    ('orders', '0001_initial', CURRENT_TIMESTAMP),
+    ('orders', '0002_roles', CURRENT_TIMESTAMP),
+    ('savannah', '0001_throttles', CURRENT_TIMESTAMP),
+    ('sessions', '0001_initial', CURRENT_TIMESTAMP);
+
+COMMIT;

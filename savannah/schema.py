@@ -1,0 +1,68 @@
+"""The schema as one SQL file: what `database/customer_order_db.sql` holds."""
+
+import re
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from savannah.programs import connected_to, run, scratch_database
+
+_HEADER = """\
+-- The whole schema, for a PostgreSQL 14 or newer that has none of it yet:
+--
+--     psql -h localhost -U postgres -d customer_order_db -f database/customer_order_db.sql
+--
+-- It is what `python manage.py migrate` makes of an empty database, and says so in django_migrations: later migrations
+-- go on from here. Written by `make schema`; a test compares the two.
+
+\\set ON_ERROR_STOP on
+
+BEGIN;
+
+SET LOCAL check_function_bodies = false;
+SET LOCAL client_min_messages = warning;
+SET LOCAL client_encoding = 'UTF8';
+SET LOCAL search_path = public;
+"""
+# What a dump says of the session (some of it unknown to an older server), of each object's name and owner, of sequences
+# that no row has used; and the name of the one schema, which is on the search path.
+_NOISE = re.compile(
+    r"^(SET .*;|SELECT pg_catalog\.set_config.*;|--.*|\\(un)?restrict .*"
+    r"|SELECT pg_catalog\.setval\(.*(, false|django_migrations.*)\);)\n"
+    r"|\bpublic\.",
+    re.MULTILINE,
+)
+_VARCHAR_LIST = re.compile(r"\((ARRAY\[(?:'[^']*'::character varying(?:, )?)+\])\)::text\[\]")
+_VARCHAR = re.compile(r"\(('[^']*')::character varying\)::text")
+_MIGRATIONS = """
+-- What Django takes as done.
+INSERT INTO django_migrations (app, name, applied) VALUES
+{rows};
+
+COMMIT;
+"""
+
+
+def write_schema() -> str:
+    """Return the SQL that makes an empty database what our migrations make of it."""
+    with scratch_database() as scratch:
+        with connected_to(scratch):
+            executor = MigrationExecutor(connection)
+            # The migrations alone: what Django adds after them (permissions, content types) comes with `migrate`.
+            executor.migrate(executor.loader.graph.leaf_nodes())
+            applied = list(executor.recorder.migration_qs.order_by("pk").values_list("app", "name"))
+        return "\n".join((_HEADER, dump_schema(scratch), _MIGRATIONS.format(rows=_rows(applied))))
+
+
+def dump_schema(database: str) -> str:
+    """Return a database's tables, functions and rows, normalised for reading and comparing."""
+    options = ("--no-owner", "--no-privileges", "--column-inserts", "--exclude-table-data=public.django_migrations")
+    text = _NOISE.sub("", run("pg_dump", *options, database=database))
+    # PostgreSQL writes a list of varchar constants one way before, and another way after it was read back.
+    text = _VARCHAR_LIST.sub(lambda found: found[1].replace("character varying", "text"), text)
+    text = _VARCHAR.sub(r"\1::text", text)
+    return re.sub(r"\n{2,}", "\n\n", text).strip() + "\n"
+
+
+def _rows(applied: list[tuple[str, str]]) -> str:
+    return ",\n".join(f"    ('{app}', '{name}', CURRENT_TIMESTAMP)" for app, name in applied)
