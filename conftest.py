@@ -20,6 +20,8 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
 ROOT = Path(__file__).parent
+# The service under test has its own database; a `make` in it is not part of the `make` that runs the tests.
+NOT_HANDED_ON = ("POSTGRES_", "SECRET_KEY", "MAKE", "MFLAGS")
 
 
 class Api(requests.Session):
@@ -132,7 +134,8 @@ class Service:
         self.port, self.sandbox_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("POSTGRES_", "SECRET_KEY"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(NOT_HANDED_ON)},
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
             "SAVANNAH_DATA_DIR": str(data_dir),
             "PORT": str(self.port),
             "SMS_SANDBOX_PORT": str(self.sandbox_port),

@@ -73,7 +73,8 @@ def web() -> Child:
         "--workers-kill-timeout": 3,
         "--log-level": "warning",
     }
-    command = [sys.executable, "-m", "granian", "--no-ws", "--respawn-failed-workers", "savannah.wsgi:application"]
+    application = ":".join(settings.WSGI_APPLICATION.rsplit(".", 1))
+    command = [sys.executable, "-m", "granian", "--no-ws", "--respawn-failed-workers", application]
     return Child("web", [*command, *(str(part) for option in options.items() for part in option)], grace_seconds=4)
 
 
