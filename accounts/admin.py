@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
+from accounts.models import AuditEntry
+
 
 class ApplicationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """No secret is shown, and none is made here: `manage.py setup_oauth` prints it once."""
@@ -14,4 +16,26 @@ class ApplicationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: see above."""
+        return False
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What happened, to read. Nobody can add, change or delete it here, and PostgreSQL refuses it anywhere."""
+
+    list_display = ("at", "actor", "client", "action", "subject", "subject_id")
+    list_filter = ("action", "subject")
+    search_fields = ("=actor", "=subject_id")
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        """Refuse."""
         return False

@@ -9,8 +9,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts.audit import actor
 from accounts.throttles import count_stranger
-from savannah.sql import fetch_one, load_queries
+from savannah.sql import ACTOR, fetch_one, load_queries
 
 QUERIES = load_queries(__file__)
 
@@ -61,6 +62,7 @@ class BearerAuthentication(BaseAuthentication):
             # An application that was registered for some API scopes does not get past them by asking for none.
             limits=api_scopes(scopes) or api_scopes((allowed_scopes or "").split()),
         )
+        ACTOR.set(actor(user_id=user_id, name=username, client=client_id))
         return caller, scopes
 
     def authenticate_header(self, request: Request) -> str:

@@ -20,6 +20,32 @@ class Application(AbstractApplication):
         )
 
 
+class AuditEntry(models.Model):
+    """Something that happened: a row that changed, a role given or taken, a sign-in. Triggers write it (migrations)."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    actor_id = models.IntegerField(null=True)
+    actor = models.TextField(null=True)  # noqa: DJ001 - nobody is not a user without a name
+    client = models.TextField(null=True)  # noqa: DJ001 - no application
+    action = models.TextField()
+    subject = models.TextField()
+    subject_id = models.TextField(null=True)  # noqa: DJ001 - a sign-in with a name that nobody has
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "audit"
+        # Made by SQL: nothing of Django's, a test's flush included, may empty it.
+        managed = False
+        default_permissions = ("view",)
+        ordering = ("-id",)
+        verbose_name_plural = "audit"
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject} {self.subject_id}"
+
+
 class Grant(AbstractGrant):
     """An authorization code. A redeemed one is kept until it expires: a replay revokes what it bought."""
 

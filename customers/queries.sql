@@ -21,7 +21,7 @@ SELECT customer_document(c) FROM customers c WHERE c.id = :id;
 -- The database gives id and times, and refuses a code that is taken.
 INSERT INTO customers AS c (code, name, phone_number)
 VALUES (:code, :name, :phone_number)
-RETURNING customer_document(c);
+RETURNING customer_document(c), acting(:actor);
 
 -- name: update_customer
 -- A field that is null stays as it is.
@@ -31,8 +31,8 @@ SET code = coalesce(:code, c.code),
     phone_number = coalesce(:phone_number, c.phone_number),
     updated_at = now()
 WHERE c.id = :id
-RETURNING customer_document(c);
+RETURNING customer_document(c), acting(:actor);
 
 -- name: delete_customer
 -- Its orders go with it (ON DELETE CASCADE), and what they still had queued is cancelled (sms/migrations).
-DELETE FROM customers WHERE id = :id RETURNING id;
+DELETE FROM customers WHERE id = :id RETURNING id, acting(:actor);

@@ -16,7 +16,8 @@ WITH customer AS (
     FROM placed, customer
     RETURNING id
 )
-SELECT order_document(row(placed.*)::orders, row(customer.*)::customers), pg_notify('sms_due', '')
+SELECT order_document(row(placed.*)::orders, row(customer.*)::customers), pg_notify('sms_due', ''),
+       acting(:actor)
 FROM placed, customer, queued;
 
 -- name: list_orders
@@ -65,8 +66,9 @@ WITH changed AS (
     WHERE o.id = :id
     RETURNING *
 )
-SELECT order_document(row(changed.*)::orders, c) FROM changed JOIN customers c ON c.id = changed.customer_id;
+SELECT order_document(row(changed.*)::orders, c), acting(:actor)
+FROM changed JOIN customers c ON c.id = changed.customer_id;
 
 -- name: delete_order
 -- An SMS that is still queued is cancelled, one that was sent is kept (ON DELETE SET NULL, sms/migrations).
-DELETE FROM orders WHERE id = :id RETURNING id;
+DELETE FROM orders WHERE id = :id RETURNING id, acting(:actor);

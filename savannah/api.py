@@ -126,17 +126,18 @@ Page = tuple[Any, ...] | None
 FIRST_PAGE = ("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff")
 
 
-def stream_list(read_page: Callable[[Any, Any], Page]) -> HttpResponseBase:
+def stream_list(read_page: Callable[..., Page], first_page: tuple[Any, ...] = FIRST_PAGE) -> HttpResponseBase:
     """Answer with a JSON array, page after page, newest first.
 
-    `read_page(after_time, after_id)` returns the page's documents joined by commas (None: no more) and the key of its
-    last row. Between pages no connection is held, so that a slow reader holds nothing but its socket.
+    `read_page(after_time, after_id)`, or what else `first_page` has for a key, returns the page's documents joined by
+    commas (None: no more) and the key of its last row. Between pages no connection is held, so that a slow reader holds
+    nothing but its socket.
     """
-    first = read_page(*FIRST_PAGE)
+    first = read_page(*first_page)
     return StreamingHttpResponse(_array(first, read_page), content_type="application/json")
 
 
-def _array(page: Page, read_page: Callable[[Any, Any], Page]) -> Iterator[str]:
+def _array(page: Page, read_page: Callable[..., Page]) -> Iterator[str]:
     separator = "["
     while page and page[0] is not None:
         documents, *key = page

@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from django.db import connection
 from psycopg.conninfo import make_conninfo
+
+# Who acts in this request, as the audit reads it; statements that write name it by acting(:actor).
+ACTOR: ContextVar[str | None] = ContextVar("ACTOR", default=None)
 
 _HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
@@ -37,9 +41,9 @@ def _to_psycopg(text: str) -> str:
 
 
 def fetch_one(statement: str, **parameters: Any) -> tuple[Any, ...] | None:
-    """Run a statement of `queries.sql` and return its first row, or None."""
+    """Run a statement of `queries.sql` and return its first row, or None. Who acts is its parameter :actor."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, {"actor": ACTOR.get(), **parameters})
         row: tuple[Any, ...] | None = cursor.fetchone()
         return row
 

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+from accounts.audit_api import AuditList
 from savannah import api, health, openapi
 
 urlpatterns = [
@@ -13,6 +14,7 @@ urlpatterns = [
     path("api/schema/", openapi.Schema.as_view(), name="schema"),
     path("api/docs/", openapi.Docs.as_view(), name="docs"),
     path("api/customers/", include("customers.urls")),
+    path("api/audit/", AuditList.as_view(), name="audit"),
     path("api/orders/", include("orders.urls")),
     re_path(r"^api/", api.answer_unknown_path),
 ]

@@ -1,0 +1,14 @@
+"""Tell the audit of every change."""
+
+from django.db import migrations
+
+from accounts.audit import audited
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("orders", "0002_roles"),
+        ("accounts", "0003_audit"),
+    ]
+
+    operations = [audited("orders", left_out=("created_at", "updated_at"))]
