@@ -83,8 +83,15 @@ def companions() -> list[Child]:
     # The worker ends before the gateway does, so that its sends in flight are answered.
     children = [Child("SMS worker", [sys.executable, "manage.py", "sms", "worker"], grace_seconds=3)]
     if settings.SMS_STAND_IN:
-        ledger = str(settings.DATA_DIR / "sms-ledger.jsonl")
-        command = [sys.executable, "-m", "sandbox", "--port", str(settings.SMS_SANDBOX_PORT), "--ledger", ledger]
+        logger.warning(
+            "No API key of Africa's Talking: SMS go to the stand-in's phones, %s/", settings.SMS_STAND_IN_URL
+        )
+        options = {
+            "--host": settings.SMS_SANDBOX_HOST,
+            "--port": settings.SMS_SANDBOX_PORT,
+            "--ledger": settings.DATA_DIR / "sms-ledger.jsonl",
+        }
+        command = [sys.executable, "-m", "sandbox", *(str(part) for option in options.items() for part in option)]
         children.append(Child("stand-in gateway", command, grace_seconds=1))
     return children
 

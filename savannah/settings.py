@@ -16,6 +16,9 @@ env = environ.Env()  # type: ignore[no-untyped-call]
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("SAVANNAH_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 
+# The values of the specification's examples, which hold the place of a secret and are none.
+PLACEHOLDERS = ("your_secret_key_here", "your-secret-key", "your_api_key_here", "your-api-key")
+
 # --- who we are -------------------------------------------------------------------------------------------------------
 PORT = env.int("PORT", default=8000)
 DEBUG = env.bool("DEBUG", default=False)
@@ -57,12 +60,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY and not EMBEDDED_DATABASE:
     sys.exit("SECRET_KEY is not set. With a POSTGRES_HOST, every process needs the same SECRET_KEY: set one.")
-SECRET_KEY = SECRET_KEY or read_or_create_secret_key(DATA_DIR)
+if not SECRET_KEY or SECRET_KEY in PLACEHOLDERS:
+    SECRET_KEY = read_or_create_secret_key(DATA_DIR)
 OIDC_RSA_PRIVATE_KEY = env.str("OIDC_RSA_PRIVATE_KEY", multiline=True, default="") or read_or_create_rsa_key(DATA_DIR)
 
 # --- SMS --------------------------------------------------------------------------------------------------------------
+SMS_SANDBOX_HOST = env.str("SMS_SANDBOX_HOST", default="127.0.0.1")
 SMS_SANDBOX_PORT = env.int("SMS_SANDBOX_PORT", default=PORT + 1)
 AFRICAS_TALKING_API_KEY = env.str("AFRICAS_TALKING_API_KEY", default="")
+if AFRICAS_TALKING_API_KEY in PLACEHOLDERS:
+    # Africa's Talking would refuse every SMS: the stand-in takes them, and says so.
+    AFRICAS_TALKING_API_KEY = ""
 AFRICAS_TALKING_SANDBOX = env.bool("AFRICAS_TALKING_SANDBOX", default=True)
 # Africa's Talking's sandbox knows one user name only.
 AFRICAS_TALKING_USERNAME = (

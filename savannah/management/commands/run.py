@@ -1,4 +1,4 @@
-"""`manage.py run` (`make run`): the whole service as one process tree."""
+"""`manage.py run` (`make run`): the whole service as one process tree, or one part of it."""
 
 import fcntl
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from savannah.embedded.server import stop_server
@@ -20,16 +20,29 @@ from savannah.processes import Child, companions, port_is_free, web
 
 
 class Command(BaseCommand):
-    """Migrate, then run web, SMS worker and (without an API key) the stand-in gateway until Ctrl-C or SIGTERM."""
+    """Migrate, then run web, SMS worker and (without an API key) the stand-in gateway until Ctrl-C or SIGTERM.
 
-    help = "run the whole service until Ctrl-C or SIGTERM"
+    `run web` and `run worker` are its parts, for several containers or hosts: they wait for a `migrate` done elsewhere.
+    """
+
+    help = "run the whole service, or one part of it, until Ctrl-C or SIGTERM"
     requires_system_checks = ()
     _ending = False
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take one part, or none for the whole."""
+        parser.add_argument("part", nargs="?", choices=["web", "worker"])
+
+    def handle(self, *args: Any, part: str | None, **options: Any) -> None:
         """Run until told to end; whatever happens, nothing of the tree stays behind."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
+        if part:
+            self._run([web()] if part == "web" else companions(), announced=part == "worker")
+        else:
+            self._run_whole()
+
+    def _run_whole(self) -> None:
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
         with (settings.DATA_DIR / "run.lock").open("w") as lock:
             try:
@@ -37,13 +50,10 @@ class Command(BaseCommand):
             except BlockingIOError:
                 raise CommandError(f"The service already runs with the data in {settings.DATA_DIR}.") from None
             _require_ports()
-            children = [web(), *companions()]
             try:
                 self._prepare()
-                self._run(children)
+                self._run([web(), *companions()])
             finally:
-                for child in children:
-                    child.end()
                 if settings.EMBEDDED_DATABASE:
                     stop_server(settings.DATA_DIR)
 
@@ -64,17 +74,20 @@ class Command(BaseCommand):
             users.create_superuser("admin", "admin@example.com", password)
             self.stdout.write(f"First administrator: admin, password {password} (shown this once)")
 
-    def _run(self, children: list[Child]) -> None:
-        for child in children:
-            child.start()
-        announced = False
-        while not self._ending:
+    def _run(self, children: list[Child], *, announced: bool = False) -> None:
+        try:
             for child in children:
-                child.keep_alive()
-            if not announced and _is_ready():
-                self._announce()
-                announced = True
-            time.sleep(0.1)
+                child.start()
+            while not self._ending:
+                for child in children:
+                    child.keep_alive()
+                if not announced and _is_ready():
+                    self._announce()
+                    announced = True
+                time.sleep(0.1)
+        finally:
+            for child in children:
+                child.end()
 
     def _announce(self) -> None:
         lines = [

@@ -1,0 +1,85 @@
+"""The specification's quick start: Docker/.env.example, and the service in parts as Docker/compose.yaml runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT, Api, Service, eventually
+
+EXAMPLE = ROOT / "Docker" / ".env.example"
+ASK = """
+import json
+from django.conf import settings
+print(json.dumps([settings.SECRET_KEY, settings.SMS_STAND_IN, settings.DATABASES["default"]["HOST"], settings.DEBUG]))
+"""
+
+
+@pytest.fixture
+def example():
+    """What `cp Docker/.env.example Docker/.env` gives to every container."""
+    lines = [line for line in EXAMPLE.read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_the_example_names_what_the_specification_names(example):
+    assert list(example) == [
+        "POSTGRES_DB",
+        "POSTGRES_USER",
+        "POSTGRES_PASSWORD",
+        "POSTGRES_HOST",
+        "POSTGRES_PORT",
+        "DEBUG",
+        "SECRET_KEY",
+        "AFRICAS_TALKING_API_KEY",
+        "AFRICAS_TALKING_USERNAME",
+        "AFRICAS_TALKING_SANDBOX",
+    ]
+
+
+def test_an_unedited_example_gives_a_secret_key_of_ones_own_and_the_stand_in_gateway(example, tmp_path):
+    first, again, other = (_settings(example, tmp_path / name) for name in ("data", "data", "other"))
+    secret_key, stand_in, host, debug = first
+    assert secret_key not in {example["SECRET_KEY"], ""}
+    assert len(secret_key) >= 50
+    assert (stand_in, host, debug) == (True, "db", False)
+    assert again == first
+    assert other[0] != secret_key
+
+
+def _settings(environment, data_dir) -> list:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", ASK],
+        cwd=ROOT,
+        env={**environment, "SAVANNAH_DATA_DIR": str(data_dir), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_web_and_worker_run_apart(tmp_path):
+    web = Service(tmp_path, "run", "web")
+    web.manage("migrate", "--verbosity", "0")
+    assert _probe(web) != 0
+    worker = Service(tmp_path, "run", "worker", SMS_SANDBOX_PORT=str(web.sandbox_port))
+    web.start()
+    worker.start()
+    try:
+        web.until_ready()
+        assert _probe(web) == 0
+        assert "SMS go to the stand-in's phones" in worker.printed
+        customer = {"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"}
+        order = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
+        web.manage("createsuperuser", "--noinput", "--username", "boss", "--email", "boss@example.com")
+        with Api(web.url, web.manage("token")) as api:
+            assert api.post("/api/customers/", json=customer).status_code == 201
+            assert eventually(lambda: api.post("/api/orders/", json=order).json()["sms_sent"])
+    finally:
+        assert [worker.end(), web.end()] == [0, 0]
+
+
+def _probe(web: Service) -> int:
+    return subprocess.call([sys.executable, "-m", "savannah.probe"], cwd=ROOT, env=web.environment)
