@@ -19,6 +19,7 @@ class Registration:
     algorithm: str = Application.HS256_ALGORITHM
     public: bool = False
     client_credentials: bool = False
+    device: bool = False
     scopes: str = ""
     user: str | None = None
 
@@ -34,6 +35,8 @@ def register(registration: Registration) -> tuple[Application, str]:
         authorization_grant_type=(
             Application.GRANT_CLIENT_CREDENTIALS
             if registration.client_credentials
+            else Application.GRANT_DEVICE_CODE
+            if registration.device
             else Application.GRANT_AUTHORIZATION_CODE
         ),
         redirect_uris=" ".join(registration.redirect_uris),

@@ -1,7 +1,12 @@
 """Who may ask for tokens: applications, and the codes that they redeem (django-oauth-toolkit's models, extended)."""
 
+from functools import cached_property
+from typing import Any
+
 from django.db import models
 from oauth2_provider.models import AbstractApplication, AbstractGrant
+
+from accounts.keys import keys
 
 
 class Application(AbstractApplication):
@@ -18,6 +23,11 @@ class Application(AbstractApplication):
                 name="applications_hs256_secret",
             ),
         )
+
+    @cached_property
+    def jwk_key(self) -> Any:
+        """The key that signs this application's ID tokens; the same one for as long as a request lasts."""
+        return keys()[0].jwk if self.algorithm == self.RS256_ALGORITHM else super().jwk_key
 
 
 class AuditEntry(models.Model):

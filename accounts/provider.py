@@ -5,29 +5,36 @@ Rules: OpenID Connect Core 1.0, RFC 6749, RFC 7636 (PKCE), RFC 9068 (JWT access 
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.scopes import SettingsScopes
-from oauth2_provider.utils import jwk_from_pem
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidGrantError
 
+from accounts.keys import keys
 from accounts.models import Application, Grant
+from savannah.sql import fetch_one, fetch_value, load_queries
+
+QUERIES = load_queries(__file__)
 
 API_AUDIENCE = f"{settings.PUBLIC_URL}/api"
 # A client that repeats a refresh within this time lost a race or a reply; later, somebody else has its token.
 REFRESH_RACE_SECONDS = 10
+# Counted from when the access token beside it expires.
+REFRESH_LIFETIME = timedelta(seconds=settings.REFRESH_TOKEN_SECONDS)
 
 
 class Scopes(SettingsScopes):
@@ -66,6 +73,14 @@ class Validator(OAuth2Validator):
         """A token without a scope would be good for nothing: refuse to make one."""
         return bool(scopes) and super().validate_scopes(client_id, scopes, client, *args, **kwargs)
 
+    def validate_grant_type(
+        self, client_id: str, grant_type: str, client: Application, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        """An application asks by the grant that it was registered for; a machine, while its account is active."""
+        if grant_type == "client_credentials" and not (client.user and client.user.is_active):
+            return False
+        return bool(super().validate_grant_type(client_id, grant_type, client, request, *args, **kwargs))
+
     def validate_silent_login(self, request: Request) -> bool:
         """`prompt=none`: the authorization view answers for it, it has the session."""
         return True
@@ -87,7 +102,7 @@ class Validator(OAuth2Validator):
         if grant is None or not grant.user.is_active:
             return False
         if grant.redeemed_at:
-            _revoke_family(grant.token_family)
+            end_family(grant.token_family)
             return False
         # oauthlib's request carries what a later step needs.
         request.grant = grant  # type: ignore[attr-defined]
@@ -105,14 +120,45 @@ class Validator(OAuth2Validator):
         Grant.objects.filter(pk=request.grant.pk).update(redeemed_at=timezone.now(), token_family=request.token_family)
 
     def validate_refresh_token(self, refresh_token: str, client: Application, request: Request, *args: Any) -> bool:
-        """Lock the token; one that was rotated a moment ago is refused, one rotated longer ago ends its family."""
-        checksum = hashlib.sha256(refresh_token.encode()).hexdigest()
-        token = RefreshToken.objects.select_for_update().filter(token_checksum=checksum, application=client).first()
+        """One request at a time rotates a family. A token that was rotated a moment ago is refused, as the loser of a
+        race or the retry of a lost answer; one that was rotated longer ago is in two hands, and ends its family.
+        """
+        checksum = checksum_of(refresh_token)
+        family = fetch_value(QUERIES.find_family, checksum=checksum, application=client.pk)
+        if family is None:
+            return False
+        fetch_one(QUERIES.lock_family, family=family)
+        token = RefreshToken.objects.filter(token_checksum=checksum, application=client).select_related("user").first()
         if token is None or not token.user.is_active:
             return False
         if token.revoked and token.revoked > timezone.now() - timedelta(seconds=REFRESH_RACE_SECONDS):
             return False
         return bool(super().validate_refresh_token(refresh_token, client, request, *args))
+
+    def validate_device_code(self, client_id: str, device_code: str, request: Request) -> str | None:
+        """Return what a device is told that asks whether it was let in (RFC 8628, section 3.5)."""
+        found = fetch_one(QUERIES.poll_device, checksum=checksum_of(device_code), client_id=client_id)
+        if found is None:
+            return None
+        status: str | None
+        status, user_id, scope = found
+        if status == "authorized":
+            user = get_user_model()._default_manager.get(pk=user_id)
+            if not user.is_active:
+                return "access_denied"
+            # What the token is made of.
+            request.user, request.scopes = user, scope.split()  # type: ignore[attr-defined]
+        return status
+
+    def revoke_token(
+        self, token: str, token_type_hint: str | None, request: Request, *args: Any, **kwargs: Any
+    ) -> None:
+        """End all that came of the same sign-in as a token of the client's own; others' are not looked at."""
+        checksum = checksum_of(token)
+        with transaction.atomic():
+            family = fetch_value(QUERIES.find_family, checksum=checksum, application=request.client.pk)
+            end_family(UUID(family) if family else None)
+            AccessToken.objects.filter(token_checksum=checksum, application=request.client).delete()
 
     def _create_refresh_token(self, request: Request, *args: Any) -> RefreshToken:
         token: RefreshToken = super()._create_refresh_token(request, *args)
@@ -140,20 +186,52 @@ class Validator(OAuth2Validator):
             claims["auth_time"] = grant.auth_time
         return claims, expires
 
-    def _get_key_for_token(self, token: str) -> Any:
-        try:
-            return super()._get_key_for_token(token)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
+    def _save_id_token(self, *args: Any, **kwargs: Any) -> None:
+        """ID tokens are not kept: nothing asks for them again (`read_id_token` verifies what a client shows us)."""
+
+    def _load_id_token(self, token: str) -> None:
+        return None
 
 
-def authenticated_client(request: HttpRequest) -> Application | None:
-    """Return the confidential client that a form POST authenticates as (RFC 6749, section 2.3), or None."""
+@dataclass(frozen=True)
+class IDToken:
+    """Whom an ID token of ours is about, and which application has it."""
+
+    application: Application
+    user: AbstractBaseUser
+
+
+def read_id_token(token: str) -> IDToken | None:
+    """Return what an `id_token_hint` says if it is ours, expired or not; else None."""
+    try:
+        header = jwt.get_unverified_header(token)
+        audience = str(jwt.decode(token, options={"verify_signature": False})["aud"])
+        application = Application.objects.exclude(algorithm="").get(client_id=audience)
+        known = {key.id: key.private.public_key() for key in keys()}
+        claims = jwt.decode(
+            token,
+            known[header["kid"]] if application.algorithm == "RS256" else application.client_secret,
+            algorithms=[application.algorithm],
+            audience=application.client_id,
+            issuer=settings.OIDC_ISSUER,
+            options={"verify_exp": False},
+        )
+        return IDToken(application, get_user_model()._default_manager.get(pk=claims["sub"]))
+    except (jwt.PyJWTError, KeyError, ValueError, ObjectDoesNotExist):
+        return None
+
+
+def calling_client(request: HttpRequest) -> Application | None:
+    """Return the application that a form POST comes from (RFC 6749, section 2.3), if it proves it as it has to."""
     asked = Request(
         request.path, "POST", request.POST.dict(), {"HTTP_AUTHORIZATION": request.META.get("HTTP_AUTHORIZATION")}
     )
-    authenticated = Validator().authenticate_client(asked)
-    return asked.client if authenticated and asked.client.client_type == Application.CLIENT_CONFIDENTIAL else None
+    validator = Validator()
+    if validator.client_authentication_required(asked):
+        proved = validator.authenticate_client(asked)
+    else:
+        proved = validator.authenticate_client_id(asked.client_id, asked)
+    return asked.client if proved else None
 
 
 def user_claims(user: AbstractBaseUser) -> dict[str, Any]:
@@ -173,10 +251,51 @@ def is_our_resource(resource: str) -> bool:
     return resource.rstrip("/") in {settings.PUBLIC_URL, API_AUDIENCE}
 
 
-def _revoke_family(family: Any) -> None:
+def end_family(family: UUID | None) -> None:
+    """Revoke every refresh token of a family and the access tokens beside them, whatever is being rotated just now."""
     if family is not None:
-        AccessToken.objects.filter(refresh_token__token_family=family).delete()
+        fetch_one(QUERIES.lock_family, family=str(family))
         RefreshToken.revoke_family(family)
+
+
+def end_tokens(application: Application, user_id: int) -> None:
+    """End every token that an application has of a user, and the codes that it has yet to redeem."""
+    with transaction.atomic():
+        held = RefreshToken.objects.filter(application=application, user_id=user_id, revoked=None)
+        # In one order everywhere: two log-outs at once do not wait for each other in a circle.
+        for family in held.order_by("token_family").values_list("token_family", flat=True).distinct():
+            end_family(family)
+        AccessToken.objects.filter(application=application, user_id=user_id).delete()
+        Grant.objects.filter(application=application, user_id=user_id, redeemed_at=None).delete()
+
+
+def describe_token(token: str, client: Application) -> dict[str, Any] | None:
+    """Return what a client's own token is good for (RFC 7662, section 2.2); None if for nothing."""
+    checksum = checksum_of(token)
+    access = AccessToken.objects.filter(token_checksum=checksum, application=client).first()
+    expires = access.expires if access else None
+    if access is None:
+        refresh = RefreshToken.objects.filter(token_checksum=checksum, application=client, revoked=None).first()
+        access = refresh.access_token if refresh else None
+        expires = access.expires + REFRESH_LIFETIME if access else None
+    user = (access.user or client.user) if access else None
+    if not (access and expires and expires > timezone.now() and user and user.is_active):
+        return None
+    return {
+        "active": True,
+        "scope": access.scope,
+        "client_id": client.client_id,
+        "sub": str(user.pk),
+        "username": user.get_username(),
+        "exp": int(expires.timestamp()),
+        "iss": settings.OIDC_ISSUER,
+        **({"token_type": "Bearer", "aud": API_AUDIENCE} if access.token_checksum == checksum else {}),
+    }
+
+
+def checksum_of(token: str) -> str:
+    """Return the SHA-256 under which a token is kept."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def new_access_token(request: Request) -> str:
@@ -193,16 +312,10 @@ def new_access_token(request: Request) -> str:
         "exp": now + request.expires_in,
         "jti": str(uuid4()),
     }
-    key, key_id = _signing_key()
-    return jwt.encode(claims, key, algorithm="RS256", headers={"typ": "at+jwt", "kid": key_id})
+    key = keys()[0]
+    return jwt.encode(claims, key.private, algorithm="RS256", headers={"typ": "at+jwt", "kid": key.id})
 
 
 def new_refresh_token(request: Request) -> str:
     """Return an opaque refresh token."""
     return secrets.token_urlsafe(48)
-
-
-@cache
-def _signing_key() -> tuple[Any, str]:
-    pem = settings.OIDC_RSA_PRIVATE_KEY
-    return load_pem_private_key(pem.encode(), password=None), jwk_from_pem(pem).thumbprint()

@@ -37,3 +37,64 @@ FROM (
     ORDER BY a.id DESC
     LIMIT 2000
 ) page;
+
+-- name: lock_family
+-- Let one transaction at a time rotate or end a family of refresh tokens.
+SELECT pg_advisory_xact_lock(hashtextextended(:family, 0));
+
+-- name: find_family
+-- The family of a refresh token, or of the access token that was issued beside it. A token never changes its family.
+SELECT r.token_family::text
+FROM oauth2_provider_refreshtoken r
+WHERE r.token_checksum = :checksum AND r.application_id = :application
+UNION ALL
+SELECT r.token_family::text
+FROM oauth2_provider_accesstoken a
+JOIN oauth2_provider_refreshtoken r ON r.access_token_id = a.id
+WHERE a.token_checksum = :checksum AND r.application_id = :application
+LIMIT 1;
+
+-- name: open_device
+-- A device asks for somebody to let it in (RFC 8628).
+INSERT INTO oauth2_provider_devicegrant (device_code, user_code, client_id, scope, interval, expires, status, last_checked)
+VALUES (:checksum, :user_code, :client_id, :scope, :interval, now() + make_interval(secs => :seconds),
+        'authorization-pending', '-infinity');
+
+-- name: find_device
+-- The application and the scopes of a device that waits for an answer.
+SELECT a.name, d.scope
+FROM oauth2_provider_devicegrant d
+JOIN applications a ON a.client_id = d.client_id
+WHERE d.user_code = :user_code AND d.status = 'authorization-pending' AND d.expires > now();
+
+-- name: answer_device
+-- Somebody's answer to a device; the first one counts.
+UPDATE oauth2_provider_devicegrant
+SET status = :status, user_id = :user
+WHERE user_code = :user_code AND status = 'authorization-pending' AND expires > now()
+RETURNING id;
+
+-- name: poll_device
+-- What a device is told that asks whether it was let in, and whom it acts for: once.
+WITH was AS (
+    SELECT id, status, expires, last_checked, interval, user_id, scope
+    FROM oauth2_provider_devicegrant
+    WHERE device_code = :checksum AND client_id = :client_id
+    FOR UPDATE
+), seen AS (
+    UPDATE oauth2_provider_devicegrant d
+    SET last_checked = now(),
+        status = CASE WHEN was.status = 'authorized' AND was.expires > now() THEN 'redeemed' ELSE was.status END
+    FROM was
+    WHERE d.id = was.id
+)
+SELECT CASE
+    WHEN status = 'redeemed' THEN NULL
+    WHEN expires <= now() THEN 'expired_token'
+    WHEN status = 'denied' THEN 'access_denied'
+    WHEN status = 'authorized' THEN 'authorized'
+    -- A second's grace: clients count the interval from when they got the last answer, and networks differ.
+    WHEN last_checked > now() - make_interval(secs => interval - 1) THEN 'slow_down'
+    ELSE 'authorization_pending'
+END, user_id, scope
+FROM was;

@@ -1,20 +1,22 @@
 """Sign-in, and the OpenID provider under /o/."""
 
 from django.urls import include, path
-from oauth2_provider.views.oidc import JwksInfoView
+from oauth2_provider.views.base import RevokeTokenView
 
 from accounts import views
 
 # The names are django-oauth-toolkit's: its views and the admin link to each other by them.
 provider = [
     path("authorize/", views.Authorize.as_view(), name="authorize"),
-    path("token/", views.Token.as_view(), name="token"),
-    path("revoke_token/", views.Revoke.as_view(), name="revoke-token"),
+    path("token/", views.for_clients(views.Token.as_view()), name="token"),
+    path("revoke_token/", views.for_clients(RevokeTokenView.as_view()), name="revoke-token"),
     path("introspect/", views.introspect, name="introspect"),
     path("userinfo/", views.UserInfo.as_view(), name="user-info"),
     path("logout/", views.Logout.as_view(), name="rp-initiated-logout"),
+    path("device_authorization/", views.open_device, name="device-authorization"),
+    path("device/", views.Device.as_view(), name="device"),
     path(".well-known/openid-configuration", views.discovery, name="oidc-connect-discovery-info"),
-    path(".well-known/jwks.json", JwksInfoView.as_view(), name="jwks-info"),
+    path(".well-known/jwks.json", views.jwks, name="jwks-info"),
 ]
 
 urlpatterns = [

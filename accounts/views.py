@@ -1,24 +1,31 @@
 """Sign-in, and the OpenID provider's endpoints: django-oauth-toolkit's views, made safe where they are not."""
 
-import hashlib
 import time
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.db import transaction
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
-from oauth2_provider.exceptions import InvalidOIDCClientError, OAuthToolkitError
-from oauth2_provider.models import AccessToken, RefreshToken
-from oauth2_provider.views.base import AuthorizationView, RevokeTokenView, TokenView
+from django.views.generic import TemplateView
+from oauth2_provider.exceptions import (
+    ClientIdMissmatch,
+    InvalidIDTokenError,
+    InvalidOIDCClientError,
+    OAuthToolkitError,
+)
+from oauth2_provider.views.base import AuthorizationView, TokenView
 from oauth2_provider.views.oidc import RPInitiatedLogoutView
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidRequestError, OAuth2Error
@@ -28,9 +35,30 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.bearer import Caller
+from accounts.devices import (
+    DEVICE_INTERVAL_SECONDS,
+    DEVICE_SECONDS,
+    DEVICE_TRIES_PER_MINUTE,
+    answer_device,
+    find_device,
+    new_device_code,
+)
+from accounts.keys import keys
 from accounts.models import Application
-from accounts.provider import API_AUDIENCE, Validator, authenticated_client, is_our_resource, user_claims
+from accounts.provider import (
+    API_AUDIENCE,
+    IDToken,
+    Scopes,
+    Validator,
+    calling_client,
+    describe_token,
+    end_tokens,
+    is_our_resource,
+    read_id_token,
+    user_claims,
+)
 from savannah.api import APIView
+from savannah.throttle import client_address, take
 
 # Nothing but our own style sheet and pictures, in no frame. No form-action: browsers apply it to where a form's answer
 # redirects to, which for a sign-in is the client's own address.
@@ -55,12 +83,36 @@ class Checked:
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Refuse with invalid_request, before anything else looks at the parameters."""
-        for parameters in (request.GET, request.POST):
-            for name, values in parameters.lists():
-                if fault := _parameter_fault(name, values):
-                    return _oauth_error("invalid_request", fault)
+        if fault := _fault(request):
+            return _oauth_error("invalid_request", fault)
         response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         return response
+
+
+def for_clients(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A provider's endpoint that applications call, by POST: checked as above, and not too often from one address."""
+
+    @csrf_exempt
+    @require_POST
+    @wraps(view)
+    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        limit = settings.TOKEN_REQUESTS_PER_MINUTE
+        if limit and (seconds := take(f"tokens {client_address(request)}", per_minute=limit)):
+            description = f"Too many requests. Try again in {seconds} s."
+            return _oauth_error("temporarily_unavailable", description, status=429, retry_after=seconds)
+        if fault := _fault(request):
+            return _oauth_error("invalid_request", fault)
+        return view(request, *args, **kwargs)
+
+    return limited
+
+
+def _fault(request: HttpRequest) -> str | None:
+    for parameters in (request.GET, request.POST):
+        for name, values in parameters.lists():
+            if fault := _parameter_fault(name, values):
+                return fault
+    return None
 
 
 def _parameter_fault(name: str, values: list[Any]) -> str | None:
@@ -71,10 +123,13 @@ def _parameter_fault(name: str, values: list[Any]) -> str | None:
     return None
 
 
-def _oauth_error(error: str, description: str, status: int = 400) -> JsonResponse:
-    return JsonResponse(
-        {"error": error, "error_description": description}, status=status, headers={"Cache-Control": "no-store"}
-    )
+def _oauth_error(error: str, description: str, status: int = 400, retry_after: int = 0) -> JsonResponse:
+    headers = {
+        "Cache-Control": "no-store",
+        **({"Retry-After": str(retry_after)} if retry_after else {}),
+        **({"WWW-Authenticate": 'Basic realm="clients"'} if status == 401 else {}),
+    }
+    return JsonResponse({"error": error, "error_description": description}, status=status, headers=headers)
 
 
 class SignIn(Page, LoginView):
@@ -104,10 +159,40 @@ class Authorize(Checked, Page, AuthorizationView):
         # Whether to ask again is for `prompt` to say, not for a parameter that no standard knows.
         query["approval_prompt"] = "force" if "consent" in self._prompt else "auto"
         request.GET = query  # type: ignore[assignment]
-        if self._signed_in_too_long_ago() and "none" not in self._prompt:
-            return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+        if "none" not in self._prompt and self._has_to_sign_in():
+            return self._sign_in_first()
         response: HttpResponse = super().get(request, *args, **kwargs)
         return response
+
+    def handle_no_permission(self) -> HttpResponseRedirect:
+        """Nobody is signed in."""
+        if self._prompt & {"none", "create"}:
+            response: HttpResponseRedirect = super().handle_no_permission()
+            return response
+        return self._sign_in_first()
+
+    def _has_to_sign_in(self) -> bool:
+        """Whether the session is not the one that the client asks for: too old, or somebody else's."""
+        if self._prompt & {"login", "select_account"}:
+            return True
+        max_age = self.request.GET.get("max_age", "")
+        if max_age.isascii() and max_age.isdecimal() and time.time() - self._auth_time() > int(max_age):
+            return True
+        hint = self.request.GET.get("id_token_hint")
+        return hint is not None and (told := read_id_token(hint)) is not None and told.user != self.request.user
+
+    def _sign_in_first(self) -> HttpResponseRedirect:
+        """Show the sign-in page, and come back without what asked for it: else it would ask for ever."""
+        query = self.request.GET.copy()
+        for name in ("max_age", "id_token_hint", "approval_prompt", "prompt"):
+            query.pop(name, None)
+        if prompt := " ".join(sorted(self._prompt - {"login", "select_account"})):
+            query["prompt"] = prompt
+        return redirect_to_login(f"{self.request.path}?{query.urlencode()}", settings.LOGIN_URL)
+
+    def _auth_time(self) -> int:
+        seconds: int = self.request.session.get("auth_time", 0)
+        return seconds
 
     def validate_authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
         """Return scopes and parameters of a request that is sound; raise OAuthToolkitError for any other."""
@@ -115,19 +200,11 @@ class Authorize(Checked, Page, AuthorizationView):
         fault: OAuth2Error | None = None
         if not all(map(is_our_resource, request.GET.getlist("resource"))):
             fault = CustomOAuth2Error("invalid_target", state=credentials["state"])
-        elif "none" in self._prompt and self._signed_in_too_long_ago():
+        elif "none" in self._prompt and self._has_to_sign_in():
             fault = LoginRequired(state=credentials["state"])
         if fault:
             raise OAuthToolkitError(error=fault, redirect_uri=credentials["redirect_uri"])
         return scopes, credentials
-
-    def _signed_in_too_long_ago(self) -> bool:
-        max_age = self.request.GET.get("max_age", "")
-        return max_age.isdecimal() and time.time() - self._auth_time() > int(max_age)
-
-    def _auth_time(self) -> int:
-        seconds: int = self.request.session.get("auth_time", 0)
-        return seconds
 
     def create_authorization_response(
         self, request: HttpRequest, scopes: str, credentials: dict[str, Any], allow: bool
@@ -167,25 +244,31 @@ class Authorize(Checked, Page, AuthorizationView):
         return response
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-class Token(Checked, TokenView):
+class Token(TokenView):
     """`/o/token/`: a code, a refresh token or a machine's secret against tokens (RFC 6749, section 3.2)."""
 
     @method_decorator(transaction.atomic)
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer in one transaction: the validator locks the code or the refresh token until it ends."""
-        return self.authorization_flow_token_response(request)
-
-
-@method_decorator(csrf_exempt, name="dispatch")
-class Revoke(Checked, RevokeTokenView):
-    """`/o/revoke_token/` (RFC 7009)."""
+        """Answer in one transaction: the validator's locks on the code or the refresh token last until it ends."""
+        response: HttpResponse = self.authorization_flow_token_response(request)
+        return response
 
 
 class Logout(Checked, Page, RPInitiatedLogoutView):
     """`/o/logout/` (OpenID Connect RP-Initiated Logout 1.0): ends the session and this application's tokens."""
 
-    def get_request_application(self, id_token: Any, client_id: str | None) -> Application | None:
+    def validate_logout_request_user(self, id_token_hint: str | None, client_id: str | None) -> IDToken | None:
+        """Return whom the hint is about; one that is not ours, or another application's, is refused."""
+        if not id_token_hint:
+            return None
+        told = read_id_token(id_token_hint)
+        if told is None:
+            raise InvalidIDTokenError
+        if client_id and told.application.client_id != client_id:
+            raise ClientIdMissmatch
+        return told
+
+    def get_request_application(self, id_token: IDToken | None, client_id: str | None) -> Application | None:
         """Return the application that asks, if it says who it is."""
         if not client_id:
             return id_token.application if id_token else None
@@ -204,8 +287,7 @@ class Logout(Checked, Page, RPInitiatedLogoutView):
         """Sign the user out, here and of the application that asked."""
         user_id = (token_user or self.request.user).pk
         if application and user_id:
-            RefreshToken.objects.filter(application=application, user_id=user_id).delete()
-            AccessToken.objects.filter(application=application, user_id=user_id).delete()
+            end_tokens(application, user_id)
         response: HttpResponse = super().do_logout(application, post_logout_redirect_uri, state, token_user)
         return response
 
@@ -232,30 +314,84 @@ class UserInfo(APIView):
         return self.get(request)
 
 
-@csrf_exempt
-@require_POST
+@for_clients
 def introspect(request: HttpRequest) -> JsonResponse:
     """`POST /o/introspect/` (RFC 7662): what a confidential client's own token is good for."""
-    client = authenticated_client(request)
+    client = calling_client(request)
+    if client is None or client.client_type != Application.CLIENT_CONFIDENTIAL:
+        return _oauth_error("invalid_client", "The client is not known, or its secret is wrong.", status=401)
+    document = describe_token(request.POST.get("token", ""), client) or {"active": False}
+    return JsonResponse(document, headers={"Cache-Control": "no-store"})
+
+
+@for_clients
+def open_device(request: HttpRequest) -> JsonResponse:
+    """`POST /o/device_authorization/` (RFC 8628, section 3.1): a device without a keyboard asks to be let in."""
+    client = calling_client(request)
     if client is None:
         return _oauth_error("invalid_client", "The client is not known, or its secret is wrong.", status=401)
-    checksum = hashlib.sha256(request.POST.get("token", "").encode("utf-8", "replace")).hexdigest()
-    token = AccessToken.objects.filter(token_checksum=checksum, application=client, expires__gt=timezone.now()).first()
-    user = (token.user or client.user) if token else None
-    if token is None or not (user is None or user.is_active):
-        return JsonResponse({"active": False}, headers={"Cache-Control": "no-store"})
+    if not client.allows_grant_type(Application.GRANT_DEVICE_CODE):
+        return _oauth_error("unauthorized_client", "This client was not registered for devices.")
+    scopes = request.POST.get("scope", "").split() or Scopes().get_default_scopes(client)
+    if not set(scopes) <= set(Scopes().get_available_scopes(client)):
+        return _oauth_error("invalid_scope", "The client may not ask for this scope.")
+    page = f"{settings.OIDC_ISSUER}/device/"
+    code = new_device_code(client, scopes)
     return JsonResponse(
         {
-            "active": True,
-            "scope": token.scope,
-            "client_id": client.client_id,
-            "token_type": "Bearer",
-            "exp": int(token.expires.timestamp()),
-            "iss": settings.OIDC_ISSUER,
-            **({"sub": str(user.pk), "username": user.get_username()} if user else {}),
+            "device_code": code.device_code,
+            "user_code": code.user_code,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?user_code={code.user_code}",
+            "expires_in": DEVICE_SECONDS,
+            "interval": DEVICE_INTERVAL_SECONDS,
         },
         headers={"Cache-Control": "no-store"},
     )
+
+
+@method_decorator(never_cache, name="dispatch")
+class Device(Checked, LoginRequiredMixin, Page, TemplateView):
+    """`/o/device/`: a person types the code that their device shows, sees what it asks for, and answers.
+
+    The page has the field `user_code`; once that names a device (`device` in the context), the buttons `answer`, with
+    the value "allow" or "deny". `message` says how it went.
+    """
+
+    template_name = "oauth2_provider/device.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask for the code, or show what the code's device asks for."""
+        typed = request.GET.get("user_code", "")
+        if not typed:
+            return self.render_to_response({})
+        if self._tries_too_often():
+            return self.render_to_response({"message": "Too many codes. Wait for a minute."}, status=429)
+        device = find_device(typed)
+        if device is None:
+            return self.render_to_response({"message": "No device waits with this code."}, status=404)
+        return self.render_to_response({"device": device})
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Let the device in, or keep it out."""
+        if self._tries_too_often():
+            return self.render_to_response({"message": "Too many codes. Wait for a minute."}, status=429)
+        allow = request.POST.get("answer") == "allow"
+        if not answer_device(request.POST.get("user_code", ""), cast("Any", request.user).pk, allow=allow):
+            return self.render_to_response({"message": "No device waits with this code."}, status=404)
+        return self.render_to_response(
+            {"message": "Your device is signed in." if allow else "Your device was refused."}
+        )
+
+    def _tries_too_often(self) -> bool:
+        return bool(take(f"device codes {cast('Any', self.request.user).pk}", per_minute=DEVICE_TRIES_PER_MINUTE))
+
+
+@require_safe
+def jwks(request: HttpRequest) -> JsonResponse:
+    """`/o/.well-known/jwks.json`: the keys that verify what we sign. Short-lived, for the day a key is rotated."""
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
+    return JsonResponse({"keys": [key.published() for key in keys()]}, headers=headers)
 
 
 @require_safe
@@ -281,13 +417,17 @@ def discovery(request: HttpRequest) -> JsonResponse:
         "revocation_endpoint": f"{issuer}/revoke_token/",
         "introspection_endpoint": f"{issuer}/introspect/",
         "end_session_endpoint": f"{issuer}/logout/",
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "device_authorization_endpoint": f"{issuer}/device_authorization/",
+        "grant_types_supported": [
+            "authorization_code", "refresh_token", "client_credentials",
+            "urn:ietf:params:oauth:grant-type:device_code",
+        ],
         "response_modes_supported": ["query"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
-        "prompt_values_supported": ["none", "login", "consent"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_supported": [
             "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce",
             "email", "given_name", "family_name", "preferred_username",

@@ -8,6 +8,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+RSA_KEY_FILE = "oidc_rsa_key.pem"
+
 
 def read_or_create_secret_key(data_dir: Path) -> str:
     """Django's SECRET_KEY, kept in `data_dir/secret_key`."""
@@ -15,8 +17,17 @@ def read_or_create_secret_key(data_dir: Path) -> str:
 
 
 def read_or_create_rsa_key(data_dir: Path) -> str:
-    """The PEM of the 2048-bit RSA key that signs ID tokens, kept in `data_dir/oidc_rsa_key.pem`."""
-    return _read_or_create(data_dir / "oidc_rsa_key.pem", _new_rsa_pem)
+    """The PEMs of the provider's RSA keys, the one that signs first, kept in `data_dir/oidc_rsa_key.pem`."""
+    return _read_or_create(data_dir / RSA_KEY_FILE, _new_rsa_pem)
+
+
+def rotate_rsa_key(data_dir: Path, *, keep: int) -> None:
+    """Put a new RSA key in front, and drop all but `keep` of the retired ones behind it."""
+    end = "-----END PRIVATE KEY-----\n"
+    pems = [pem + end for pem in read_or_create_rsa_key(data_dir).split(end) if pem.strip()]
+    path = data_dir / RSA_KEY_FILE
+    # Replaced as a whole: no reader ever sees half of it.
+    _write_draft(path, "".join([_new_rsa_pem(), *pems[:keep]])).replace(path)
 
 
 def _new_rsa_pem() -> str:
@@ -29,9 +40,7 @@ def _new_rsa_pem() -> str:
 def _read_or_create(path: Path, make: Callable[[], str]) -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(make())
+        draft = _write_draft(path, make())
         try:
             # A link never replaces: when two processes start at once, both read what the first one linked.
             path.hardlink_to(draft)
@@ -40,3 +49,10 @@ def _read_or_create(path: Path, make: Callable[[], str]) -> str:
         finally:
             draft.unlink()
     return path.read_text()
+
+
+def _write_draft(path: Path, text: str) -> Path:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    return draft

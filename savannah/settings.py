@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import environ
 
-from savannah.secrets import read_or_create_rsa_key, read_or_create_secret_key
+from savannah.secrets import RSA_KEY_FILE, read_or_create_rsa_key, read_or_create_secret_key
 
 env = environ.Env()  # type: ignore[no-untyped-call]
 
@@ -62,7 +62,9 @@ if not SECRET_KEY and not EMBEDDED_DATABASE:
     sys.exit("SECRET_KEY is not set. With a POSTGRES_HOST, every process needs the same SECRET_KEY: set one.")
 if not SECRET_KEY or SECRET_KEY in PLACEHOLDERS:
     SECRET_KEY = read_or_create_secret_key(DATA_DIR)
-OIDC_RSA_PRIVATE_KEY = env.str("OIDC_RSA_PRIVATE_KEY", multiline=True, default="") or read_or_create_rsa_key(DATA_DIR)
+# PEMs, one after the other: the first signs, the others still verify. Empty: they are in the data folder.
+OIDC_RSA_PRIVATE_KEY = env.str("OIDC_RSA_PRIVATE_KEY", multiline=True, default="")
+OIDC_RSA_KEY_FILE = DATA_DIR / RSA_KEY_FILE
 
 # --- SMS --------------------------------------------------------------------------------------------------------------
 SMS_SANDBOX_HOST = env.str("SMS_SANDBOX_HOST", default="127.0.0.1")
@@ -144,6 +146,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", "accounts.hashers.SecretHasher"]
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -202,16 +205,21 @@ API_SCOPES = {
 
 # --- OpenID Connect ---------------------------------------------------------------------------------------------------
 OIDC_ISSUER = f"{PUBLIC_URL}/o"
+REFRESH_TOKEN_SECONDS = 30 * 24 * 3600
+# Of each address; 0: as many as they like.
+TOKEN_REQUESTS_PER_MINUTE = env.int("TOKEN_REQUESTS_PER_MINUTE", default=300)
 OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
 OAUTH2_PROVIDER_GRANT_MODEL = "accounts.Grant"
 OAUTH2_PROVIDER = {
     "OIDC_ENABLED": True,
     "OIDC_ISS_ENDPOINT": OIDC_ISSUER,
-    "OIDC_RSA_PRIVATE_KEY": OIDC_RSA_PRIVATE_KEY,
+    # That there is one; which one signs is for accounts/keys.py to say.
+    "OIDC_RSA_PRIVATE_KEY": OIDC_RSA_PRIVATE_KEY or read_or_create_rsa_key(DATA_DIR),
     "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
     "OIDC_RP_INITIATED_LOGOUT_ALWAYS_PROMPT": False,
     "OIDC_RP_INITIATED_LOGOUT_DELETE_TOKENS": False,
     "OAUTH2_VALIDATOR_CLASS": "accounts.provider.Validator",
+    "CLIENT_SECRET_HASHER": "pbkdf2_sha256_secret",
     "SCOPES_BACKEND_CLASS": "accounts.provider.Scopes",
     "APPLICATION_ADMIN_CLASS": "accounts.admin.ApplicationAdmin",
     "SCOPES": {
@@ -225,9 +233,11 @@ OAUTH2_PROVIDER = {
     "REFRESH_TOKEN_GENERATOR": "accounts.provider.new_refresh_token",
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
     "ID_TOKEN_EXPIRE_SECONDS": 3600,
-    "REFRESH_TOKEN_EXPIRE_SECONDS": 30 * 24 * 3600,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": REFRESH_TOKEN_SECONDS,
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "REQUEST_APPROVAL_PROMPT": "auto",
+    # A device code's user and scopes: accounts.provider.Validator.validate_device_code reads them.
+    "OAUTH_PRE_TOKEN_VALIDATION": [],
     # Every recommendation of RFC 9700 but REDIRECT_URI_SCHEME: http://localhost has to work.
     **{
         f"COMPLIANT_BCP_RFC9700_{gate}": True

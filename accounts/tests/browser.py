@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import unescape
 from urllib.parse import parse_qsl, urljoin, urlsplit
@@ -84,3 +85,8 @@ def landed(answer: requests.Response) -> dict[str, str]:
     location = answer.headers["Location"]
     assert location.startswith(CALLBACK), location
     return dict(parse_qsl(urlsplit(location).query))
+
+
+def at_once(count: int, call) -> list:
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(lambda _: call(), range(count)))

@@ -23,7 +23,7 @@ def test_it_publishes_what_the_specification_shows(provider, shop):
     assert document["response_types_supported"] == ["code", "token", "id_token"]
     assert document["subject_types_supported"] == ["public"]
     assert "HS256" in document["id_token_signing_alg_values_supported"]
-    (key,) = provider.get("/o/.well-known/jwks.json").json()["keys"]
+    key, *_ = provider.get("/o/.well-known/jwks.json").json()["keys"]
     assert key.items() >= {"kty": "RSA", "use": "sig", "e": "AQAB"}.items()
     assert {"kid", "n"} <= set(key)
     assert provider.get("/.well-known/oauth-authorization-server/o").json() == document
@@ -175,7 +175,20 @@ def test_it_asks_to_sign_in_again_when_told_to(provider, browser, shop):
     assert "code" in landed(browser.sign_in(page))
     page = browser.open("/o/authorize/", params={**request, "max_age": "0"})
     assert 'name="password"' in page.text
+    assert "code" in landed(browser.sign_in(page))
     assert "code" in landed(browser.open("/o/authorize/", params={**request, "max_age": "600"}))
+
+
+def test_a_hint_about_somebody_else_asks_for_that_person(provider, browser, shop):
+    hint = {"id_token_hint": provider.tokens(shop, browser)["id_token"]}
+    request = {"response_type": "code", "client_id": shop.client_id, "redirect_uri": CALLBACK, "scope": "openid"}
+    assert "code" in landed(browser.open("/o/authorize/", params={**request, **hint}))
+    browser.cookies.clear()
+    browser.sign_in(browser.open("/accounts/login/"), "leaver")
+    silent = landed(browser.open("/o/authorize/", params={**request, **hint, "prompt": "none"}))
+    assert silent["error"] == "login_required"
+    page = browser.open("/o/authorize/", params={**request, **hint})
+    assert "code" in landed(browser.sign_in(page))
 
 
 def test_prompt_none_shows_no_page(provider, browser, shop, till):

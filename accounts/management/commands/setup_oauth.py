@@ -26,6 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--algorithm", choices=["HS256", "RS256"], help="of ID tokens; default HS256")
         parser.add_argument("--public", action="store_true", help="no secret, PKCE, RS256: for browsers and phones")
         parser.add_argument("--client-credentials", action="store_true", help="for a machine: no user signs in")
+        parser.add_argument("--device", action="store_true", help="for a device without a browser (RFC 8628)")
         parser.add_argument("--scope", default="", help='what it may ask for, as "openid profile"; default: anything')
         parser.add_argument("--user", help="with --client-credentials: whom it acts as; default: an account of its own")
         parser.add_argument("--json", action="store_true")
@@ -40,7 +41,11 @@ class Command(BaseCommand):
         self._print(application, secret or "(none: a public client)", made=True, as_json=options["json"])
 
     def _register(self, options: dict[str, Any]) -> tuple[Application, str]:
-        machine = options["client_credentials"]
+        machine, device = options["client_credentials"], options["device"]
+        if machine and device:
+            raise CommandError(
+                "A device has somebody who signs in: --device and --client-credentials exclude each other."
+            )
         if machine and options["public"]:
             raise CommandError("A machine needs a secret: --client-credentials and --public exclude each other.")
         if options["user"] and not machine:
@@ -48,16 +53,17 @@ class Command(BaseCommand):
         unknown = set(options["scope"].split()) - set(oauth2_settings.SCOPES)
         if unknown:
             raise CommandError(f"There is no scope {', '.join(sorted(unknown))}.")
-        default_algorithm = "RS256" if options["public"] or machine else "HS256"
+        default_algorithm = "RS256" if options["public"] or machine or device else "HS256"
         try:
             return register(
                 Registration(
                     name=options["name"],
                     redirect_uris=options["redirect_uris"]
-                    or ([] if machine else [f"{settings.PUBLIC_URL}/oidc/callback/"]),
+                    or ([] if machine or device else [f"{settings.PUBLIC_URL}/oidc/callback/"]),
                     algorithm=options["algorithm"] or default_algorithm,
                     public=options["public"],
                     client_credentials=machine,
+                    device=device,
                     scopes=options["scope"],
                     user=options["user"],
                 )

@@ -1,0 +1,98 @@
+"""Devices without a browser (RFC 8628): they show a code, a person types it elsewhere."""
+
+import pytest
+
+from accounts.tests.browser import at_once, register
+
+GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+WAITED = """
+from oauth2_provider.models import DeviceGrant
+from django.utils import timezone
+from datetime import timedelta
+DeviceGrant.objects.update({})
+"""
+LONG_AGO = "last_checked=timezone.now() - timedelta(minutes=1)"
+
+
+@pytest.fixture(scope="session")
+def scale(people):
+    """A public device: it cannot keep a secret."""
+    return register(people, "Scale", "--device", "--public")
+
+
+def start(provider, scale) -> dict:
+    answer = provider.post("/o/device_authorization/", scale.form(scope="profile orders:read"))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def poll(provider, scale, started):
+    return provider.post("/o/token/", scale.form(grant_type=GRANT, device_code=started["device_code"]))
+
+
+def test_a_device_is_let_in_once_somebody_typed_its_code(provider, browser, scale, as_operator):
+    started = start(provider, scale)
+    assert started["verification_uri"] == f"{provider.url}/o/device/"
+    assert poll(provider, scale, started).json()["error"] == "authorization_pending"
+    assert poll(provider, scale, started).json()["error"] == "slow_down"
+    page = browser.sign_in(browser.open("/o/device/"))
+    typed = started["user_code"].replace("-", " ").lower()
+    page = browser.open("/o/device/", params={"user_code": typed})
+    assert "Scale" in page.text
+    assert "signed in" in browser.submit(page, answer="allow").text
+    assert browser.submit(page, answer="deny").status_code == 404
+    as_operator(WAITED.format(LONG_AGO))
+    tokens = poll(provider, scale, started).json()
+    assert tokens["scope"] == "profile orders:read"
+    assert provider.get("/api/orders/", tokens["access_token"]).status_code == 200
+    assert provider.get("/api/customers/", tokens["access_token"]).status_code == 403
+    assert poll(provider, scale, started).json()["error"] == "invalid_grant"
+    assert provider.refresh(scale, tokens["refresh_token"]).status_code == 200
+
+
+def test_a_device_is_told_that_it_was_refused_or_came_too_late(provider, browser, scale, as_operator):
+    refused, late = start(provider, scale), start(provider, scale)
+    page = browser.sign_in(browser.open(refused["verification_uri_complete"]))
+    assert "refused" in browser.submit(page, answer="deny").text
+    assert poll(provider, scale, refused).json()["error"] == "access_denied"
+    as_operator(WAITED.format("expires=timezone.now()"))
+    assert poll(provider, scale, late).json()["error"] == "expired_token"
+    assert browser.open(late["verification_uri_complete"]).status_code == 404
+
+
+def test_nobody_tries_codes_for_long(provider, browser, scale):
+    page = browser.sign_in(browser.open("/o/device/"), "leaver")
+    answers = [
+        browser.open("/o/device/", params={"user_code": f"BCDF-GHJ{letter}"}) for letter in "BCDFGHJKLMNPQRSTVWXZB"
+    ]
+    assert {answer.status_code for answer in answers[:20]} == {404}
+    assert answers[20].status_code == 429
+    page = browser.open("/o/device/")
+    csrf = {"csrfmiddlewaretoken": browser.cookies["csrftoken"], "user_code": "BCDF-GHJK", "answer": "allow"}
+    assert browser.post(page.url, data=csrf, headers={"Referer": page.url}).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"client_id": "nobody"}, "invalid_client"),
+        ({"scope": "everything"}, "invalid_scope"),
+    ],
+)
+def test_it_starts_for_known_devices_and_scopes_alone(provider, scale, fields, error):
+    answer = provider.post("/o/device_authorization/", scale.form(**fields) | fields)
+    assert answer.json()["error"] == error
+
+
+def test_a_client_that_is_no_device_gets_no_device_code(provider, shop):
+    assert provider.post("/o/device_authorization/", shop.form()).json()["error"] == "unauthorized_client"
+    answer = provider.post("/o/token/", shop.form(grant_type=GRANT, device_code="x"))
+    assert answer.json()["error"] == "unauthorized_client"
+
+
+def test_one_of_many_parallel_polls_gets_the_token(provider, browser, scale):
+    started = start(provider, scale)
+    page = browser.sign_in(browser.open(started["verification_uri_complete"]))
+    browser.submit(page, answer="allow")
+    answers = at_once(8, lambda: poll(provider, scale, started))
+    assert sorted(answer.status_code for answer in answers) == [200, *[400] * 7]

@@ -1,0 +1,134 @@
+"""What becomes of tokens: rotated, used twice, revoked, introspected; and of the keys that sign them."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import jwt
+import pytest
+
+from accounts.tests.browser import at_once, landed
+
+AN_AGE_AGO = """
+from oauth2_provider.models import RefreshToken
+from django.db.models import F
+RefreshToken.objects.exclude(revoked=None).update(revoked=F("revoked") - timedelta(minutes=1))
+"""
+
+
+def test_one_of_many_parallel_refreshes_wins_and_the_others_change_nothing(provider, browser, till):
+    tokens = provider.tokens(till, browser)
+    answers = at_once(12, lambda: provider.refresh(till, tokens["refresh_token"]))
+    won = [answer for answer in answers if answer.status_code == 200]
+    assert len(won) == 1
+    lost = [answer for answer in answers if answer.status_code != 200]
+    assert {(answer.status_code, answer.json()["error"]) for answer in lost} == {(400, "invalid_grant")}
+    renewed = won[0].json()
+    assert provider.lets_in(renewed["access_token"])
+    assert not provider.lets_in(tokens["access_token"])
+    assert provider.refresh(till, renewed["refresh_token"]).status_code == 200
+
+
+def test_a_refresh_token_that_comes_back_late_ends_its_family(provider, browser, till, as_operator):
+    stolen = provider.tokens(till, browser)["refresh_token"]
+    renewed = provider.refresh(till, stolen).json()
+    as_operator(AN_AGE_AGO)
+    assert provider.refresh(till, stolen).json()["error"] == "invalid_grant"
+    assert not provider.lets_in(renewed["access_token"])
+    assert provider.refresh(till, renewed["refresh_token"]).status_code == 400
+
+
+def test_a_family_that_ends_while_it_is_rotated_has_no_survivor(provider, browser, shop):
+    for _ in range(5):
+        tokens = provider.tokens(shop, browser)
+        last = tokens["refresh_token"]
+        revoke = shop.form(token=last)
+        calls = [lambda: provider.refresh(shop, last), lambda: provider.post("/o/revoke_token/", revoke)] * 4  # noqa: B023
+        with ThreadPoolExecutor(8) as pool:
+            answers = [future.result() for future in [pool.submit(call) for call in calls]]
+        assert {answer.status_code for answer in answers} <= {200, 400}
+        for answer in answers:
+            if answer.content and "access_token" in answer.text:
+                assert not provider.lets_in(answer.json()["access_token"])
+                assert provider.refresh(shop, answer.json()["refresh_token"]).status_code == 400
+
+
+def test_one_of_many_parallel_redemptions_wins_and_the_replay_takes_it_back(provider, browser, shop):
+    code = landed(browser.authorize(client_id=shop.client_id, scope="openid"))["code"]
+    answers = at_once(12, lambda: provider.redeem(shop, code))
+    won = [answer.json() for answer in answers if answer.status_code == 200]
+    assert len(won) == 1
+    assert {answer.json().get("error", "none") for answer in answers} == {"invalid_grant", "none"}
+    assert not provider.lets_in(won[0]["access_token"])
+    assert provider.refresh(shop, won[0]["refresh_token"]).status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+def test_revoking_one_token_ends_what_came_of_the_same_sign_in(provider, browser, shop, till, kind):
+    tokens, others = provider.tokens(shop, browser), provider.tokens(shop, browser)
+    assert provider.post("/o/revoke_token/", till.form(token=tokens[kind])).status_code == 200
+    assert provider.lets_in(tokens["access_token"])
+    assert provider.post("/o/revoke_token/", shop.form(token=tokens[kind])).status_code == 200
+    assert not provider.lets_in(tokens["access_token"])
+    assert provider.refresh(shop, tokens["refresh_token"]).status_code == 400
+    assert provider.lets_in(others["access_token"])
+    assert provider.post("/o/revoke_token/", shop.form(token="unknown")).status_code == 200
+
+
+def test_introspection_tells_how_long_each_kind_of_token_is_good_for(provider, browser, shop, script):
+    tokens = provider.tokens(shop, browser)
+    access = provider.post("/o/introspect/", shop.form(token=tokens["access_token"])).json()
+    refresh = provider.post("/o/introspect/", shop.form(token=tokens["refresh_token"])).json()
+    assert access["token_type"] == "Bearer"
+    assert "token_type" not in refresh
+    assert refresh["exp"] - access["exp"] == 30 * 24 * 3600
+    assert access["sub"] == refresh["sub"]
+    machine = provider.post("/o/token/", script.form(grant_type="client_credentials")).json()
+    seen = provider.post("/o/introspect/", script.form(token=machine["access_token"])).json()
+    assert seen["username"] == "service-Script"
+    provider.post("/o/revoke_token/", shop.form(token=tokens["refresh_token"]))
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        assert provider.post("/o/introspect/", shop.form(token=token)).json() == {"active": False}
+
+
+def test_a_deactivated_user_is_out_at_the_next_request_and_renews_nothing(provider, browser, shop, as_operator):
+    browser.sign_in(browser.open("/accounts/login/"), "leaver")
+    tokens = provider.tokens(shop, browser)
+    code = landed(browser.authorize(client_id=shop.client_id, scope="openid"))["code"]
+    as_operator('User.objects.filter(username="leaver").update(is_active=False)')
+    try:
+        assert not provider.lets_in(tokens["access_token"])
+        assert provider.refresh(shop, tokens["refresh_token"]).status_code == 400
+        assert provider.redeem(shop, code).status_code == 400
+        assert provider.post("/o/introspect/", shop.form(token=tokens["access_token"])).json() == {"active": False}
+    finally:
+        as_operator('User.objects.filter(username="leaver").update(is_active=True)')
+
+
+def test_a_rotated_key_leaves_what_the_old_one_signed_good(provider, browser, till, people):
+    tokens = provider.tokens(till, browser)
+    printed = people.manage("rotate_oidc_key")
+    published = provider.get("/o/.well-known/jwks.json").json()
+    keys = jwt.PyJWKSet.from_dict(published)
+    assert printed.startswith(f"{published['keys'][0]['kid']} signs from now on; 1 retired")
+    renewed = provider.refresh(till, tokens["refresh_token"]).json()
+    for token, key_id in ((tokens["id_token"], 1), (renewed["id_token"], 0), (renewed["access_token"], 0)):
+        header = jwt.get_unverified_header(token)
+        assert header["kid"] == published["keys"][key_id]["kid"]
+        jwt.decode(token, keys[header["kid"]], algorithms=["RS256"], options={"verify_aud": False})
+    assert provider.lets_in(renewed["access_token"])
+    hint = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": "http://client.example/"}
+    assert browser.open("/o/logout/", params=hint).headers["Location"] == "http://client.example/"
+    with pytest.raises(AssertionError, match="--keep: at least 1"):
+        people.manage("rotate_oidc_key", "--keep", "0")
+    people.manage("rotate_oidc_key", "--keep", "1")
+    assert len(provider.get("/o/.well-known/jwks.json").json()["keys"]) == 2
+
+
+def test_clients_that_ask_too_often_wait(stranger, settings):
+    settings.TOKEN_REQUESTS_PER_MINUTE = 3
+    for _ in range(3):
+        assert stranger.post("/o/token/", data={"grant_type": "client_credentials"}).status_code == 401
+    answer = stranger.post("/o/token/", data={"grant_type": "client_credentials"})
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert answer.json()["error"] == "temporarily_unavailable"
+    assert stranger.post("/o/introspect/").status_code == 429
