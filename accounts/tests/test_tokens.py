@@ -9,6 +9,7 @@ from accounts.tests.browser import at_once, landed
 
 AN_AGE_AGO = """
 from oauth2_provider.models import RefreshToken
+from datetime import timedelta
 from django.db.models import F
 RefreshToken.objects.exclude(revoked=None).update(revoked=F("revoked") - timedelta(minutes=1))
 """
