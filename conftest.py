@@ -130,7 +130,8 @@ def stand_in(tmp_path, settings) -> Iterator[StandIn]:
 class Service:
     """One `manage.py run` (or another command that serves) and what it prints."""
 
-    def __init__(self, data_dir: Path, *command: str, **environment: str) -> None:
+    def __init__(self, data_dir: Path, *command: str, folder: Path = ROOT, **environment: str) -> None:
+        self.folder = folder
         self.port, self.sandbox_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -147,7 +148,12 @@ class Service:
 
     def start(self) -> "Service":
         self.process = subprocess.Popen(
-            self.command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self.command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self.reader = threading.Thread(target=self._read)
         self.reader.start()

@@ -31,7 +31,13 @@ class Child:
 
     def start(self) -> None:
         """Start the process in a session of its own: a Ctrl-C reaches it through us, in order."""
-        self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=_die_with_parent)  # noqa: PLW1509 - no threads run yet
+        self.process = subprocess.Popen(
+            self.command,
+            # The specification starts manage.py from savannah_test/, where no module of ours is.
+            cwd=settings.BASE_DIR,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run yet
+        )
 
     def keep_alive(self) -> None:
         """Start the process again if it has died and its pause is over."""

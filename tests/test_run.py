@@ -8,7 +8,7 @@ import psutil
 import pytest
 import requests
 
-from conftest import Api, Service, eventually
+from conftest import ROOT, Api, Service, eventually
 
 CUSTOMER = {"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"}
 ORDER = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
@@ -24,8 +24,8 @@ def services():
     """Start services by calling it; what a failed test leaves running is ended."""
     started: list[Service] = []
 
-    def start(data_dir: Path, *command: str, **environment: str) -> Service:
-        started.append(Service(data_dir, *command, **environment).start())
+    def start(data_dir: Path, *command: str, **options) -> Service:
+        started.append(Service(data_dir, *command, **options).start())
         return started[-1]
 
     yield start
@@ -69,7 +69,7 @@ def test_it_runs_whole_ends_whole_and_finds_its_data_again(data_dir, services):
 
 
 def test_it_serves_by_runserver_with_the_worker_and_the_stand_in(data_dir, services):
-    service = services(data_dir, "runserver", "--noreload")
+    service = services(data_dir, "runserver", "--noreload", folder=ROOT / "savannah_test")
     ready = eventually(lambda: _answer(f"{service.url}/readyz"), 60)
     assert ready.json()["status"] == "ready"
     assert _answer(f"{service.url}/healthz").json() == {"status": "alive"}
