@@ -256,6 +256,7 @@ CREATE TABLE sms_messages (
     queued_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
     created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
     updated_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    request_id character varying(64) DEFAULT ''::character varying NOT NULL,
     CONSTRAINT sms_messages_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT sms_messages_state CHECK (((state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'delivered'::text, 'undelivered'::text, 'rejected'::text, 'unknown'::text, 'cancelled'::text, 'expired'::text])))
 );
@@ -1123,6 +1124,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('orders', '0002_roles', CURRENT_TIMESTAMP),
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('savannah', '0001_throttles', CURRENT_TIMESTAMP),
-    ('sessions', '0001_initial', CURRENT_TIMESTAMP);
+    ('sessions', '0001_initial', CURRENT_TIMESTAMP),
+    ('sms', '0002_request_id', CURRENT_TIMESTAMP);
 
 COMMIT;

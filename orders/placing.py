@@ -7,6 +7,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import connection
 
+from savannah.logs import request_id
 from savannah.sql import fetch_value, load_queries
 from sms import waiting
 
@@ -41,6 +42,7 @@ def place_order(*, customer_code: str, item: str, amount: Decimal) -> PlacedOrde
             item=item,
             amount=amount,
             sms_id=sms_id,
+            request_id=request_id.get(),
             template=sms_template(),
             currency=settings.SMS_CURRENCY,
         )

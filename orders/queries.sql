@@ -10,8 +10,8 @@ WITH customer AS (
     SELECT customer.id, :item, :amount::numeric FROM customer
     RETURNING *
 ), queued AS (
-    INSERT INTO sms_messages (id, order_id, phone_number, body)
-    SELECT :sms_id::uuid, placed.id, customer.phone_number,
+    INSERT INTO sms_messages (id, order_id, request_id, phone_number, body)
+    SELECT :sms_id::uuid, placed.id, :request_id, customer.phone_number,
            format(:template::text, customer.name, placed.item, :currency::text, placed.amount)
     FROM placed, customer
     RETURNING id

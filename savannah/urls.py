@@ -4,11 +4,12 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from accounts.audit_api import AuditList
-from savannah import api, health, openapi
+from savannah import api, health, openapi, watch
 
 urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("metrics", watch.metrics),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
     path("api/schema/", openapi.Schema.as_view(), name="schema"),

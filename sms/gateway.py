@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import aiohttp
 
+from savannah.logs import request_id
+
 CONNECT_SECONDS = 1.0
 # Shorter than load balancers' idle time-outs that we know: a connection closed as we write is an unknown fate.
 KEEPALIVE_SECONDS = 15.0
@@ -77,8 +79,9 @@ class Gateway:
     async def send(self, phone_number: str, body: str) -> Reply:
         """Ask the gateway to send `body` to `phone_number` (E.164); never raises for what the network does."""
         form = {**self._form, "to": phone_number, "message": body}
+        headers = {"X-Request-ID": request_id.get()} if request_id.get() else None
         try:
-            async with self._session.post(self._url, data=form, allow_redirects=False) as response:
+            async with self._session.post(self._url, data=form, headers=headers, allow_redirects=False) as response:
                 return replace(await _read_reply(response), http_status=response.status)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # Nothing was written: to try again is safe.

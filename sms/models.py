@@ -46,6 +46,8 @@ class Message(models.Model):
     provider_message_id = models.CharField(max_length=100, db_default="")
     cost = models.CharField(max_length=30, db_default="")
     failure_reason = models.CharField(max_length=200, db_default="")
+    # Of the request that placed the order: its log lines and ours are found by it.
+    request_id = models.CharField(max_length=64, db_default="", editable=False)
     queued_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
     created_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
     updated_at = models.DateTimeField(db_default=TransactionNow(), editable=False)

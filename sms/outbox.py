@@ -24,3 +24,9 @@ def count_workers() -> int:
     """Return how many workers, on whatever host, listen for messages."""
     workers: int = fetch_value(QUERIES.count_workers, name=LISTENER_NAME)
     return workers
+
+
+def read_figures() -> str:
+    """Return the figures of /metrics as JSON text."""
+    figures: str = fetch_value(QUERIES.read_figures, name=LISTENER_NAME)
+    return figures

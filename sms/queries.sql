@@ -25,7 +25,7 @@ SET state = 'sending',
     due_at = now() + make_interval(secs => :lease_seconds),
     updated_at = now()
 WHERE m.id = ANY (ARRAY(SELECT id FROM fresh UNION SELECT id FROM backlog))
-RETURNING m.id, m.phone_number, m.body, m.attempts,
+RETURNING m.id, m.phone_number, m.body, m.attempts, m.request_id,
           EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number) AS opted_out;
 
 -- name: record_outcomes
@@ -246,3 +246,33 @@ WHERE state IN ('queued', 'unknown') AND due_at <= now();
 -- name: count_workers
 -- How many workers listen, on whatever host: each holds one connection of this name.
 SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND datname = current_database();
+
+-- name: read_figures
+-- For /metrics, in one object. Reads what is open by its partial indexes, and five minutes of attempts: cheap at any size.
+WITH recent AS (
+    SELECT state, extract(epoch FROM answered_at - asked_at)::float8 AS seconds
+    FROM sms_attempts
+    WHERE asked_at > now() - interval '5 minutes'
+)
+SELECT json_build_object(
+    'messages', json_build_object(
+        'queued', (SELECT count(*) FROM sms_messages WHERE state IN ('queued', 'unknown') AND state = 'queued'),
+        'unknown', (SELECT count(*) FROM sms_messages WHERE state IN ('queued', 'unknown') AND state = 'unknown'),
+        'sending', (SELECT count(*) FROM sms_messages WHERE state = 'sending')),
+    'oldest_due', (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM sms_messages
+                   WHERE state IN ('queued', 'unknown') AND due_at <= now()),
+    'workers', (SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND datname = current_database()),
+    'paused', (SELECT count(*) FROM sms_pauses),
+    'needs_help', (SELECT count(*) FROM sms_pauses WHERE needs_help),
+    'attempts', (SELECT coalesce(json_object_agg(state, n), '{}')
+                 FROM (SELECT state, count(*) AS n FROM recent GROUP BY state) AS outcomes),
+    'gateway', (SELECT coalesce(json_object_agg(quantile, seconds), '{}')
+                FROM (SELECT unnest(ARRAY['0.5', '0.95', '0.99']) AS quantile,
+                             unnest(percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY seconds)) AS seconds
+                      FROM recent WHERE seconds IS NOT NULL) AS quantiles
+                WHERE seconds IS NOT NULL),
+    'connections', (SELECT json_object_agg(state, n)
+                    FROM (SELECT coalesce(state, 'other') AS state, count(*) AS n FROM pg_stat_activity
+                          WHERE datname = current_database() GROUP BY 1) AS states),
+    'connections_max', current_setting('max_connections')::int
+)::text;

@@ -11,6 +11,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from savannah.metrics import WAITERS
 from savannah.sql import conninfo
 from sms.outbox import message_state
 
@@ -61,10 +62,14 @@ class WaitingRoom:
 
     def enter(self) -> bool:
         """Take a seat; False when there is none or the room is closed."""
-        return time.monotonic() >= self._closed_until and self._seats.acquire(blocking=False)
+        seated = time.monotonic() >= self._closed_until and self._seats.acquire(blocking=False)
+        if seated:
+            WAITERS.inc()
+        return seated
 
     def leave(self) -> None:
         """Give the seat back."""
+        WAITERS.dec()
         self._seats.release()
 
     def note(self, *, missed: bool) -> None:

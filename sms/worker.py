@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 from django.conf import settings
 
+from savannah.logs import request_id
 from savannah.sql import conninfo
 from sms.gateway import Gateway, Reply, Says
 from sms.outbox import LISTENER_NAME, QUERIES
@@ -39,6 +40,7 @@ class Claimed:
     phone_number: str
     body: str
     attempts: int
+    request_id: str
     opted_out: bool
 
 
@@ -126,6 +128,8 @@ class Worker:
         return len(rows)
 
     async def _send(self, message: Claimed) -> None:
+        # This task's own: what is logged from here on, and what the gateway is told.
+        request_id.set(message.request_id)
         asked_at = time.monotonic()
         if message.opted_out:
             reply = Reply("cancelled", "the number has opted out")
@@ -133,6 +137,8 @@ class Worker:
             reply = await self._gateway.send(message.phone_number, message.body)
         if reply.reason:
             logger.warning("SMS %s: %s (%s)", message.id, reply.state, reply.reason)
+        else:
+            logger.info("SMS %s: %s", message.id, reply.state)
         if reply.says is Says.REFUSES and time.monotonic() >= self._paused_until:
             logger.error("SMS are paused for %.0f s: %s", PAUSE_SECONDS, reply.reason)
             self._paused_until = time.monotonic() + PAUSE_SECONDS

@@ -2,8 +2,10 @@
 
 import fcntl
 import json
+import os
 import secrets
 import signal
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -37,6 +39,12 @@ class Command(BaseCommand):
         """Run until told to end; whatever happens, nothing of the tree stays behind."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
+        with tempfile.TemporaryDirectory(prefix="savannah-metrics-") as folder:
+            # Where prometheus-client lets the web processes share their counts.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            self._run_part(part)
+
+    def _run_part(self, part: str | None) -> None:
         if part:
             self._run([web()] if part == "web" else companions(), announced=part == "worker")
         else:
