@@ -14,9 +14,10 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Note sign-ins: in the session (OpenID's auth_time) and in the audit; register the client of /api/docs/."""
-        from accounts import audit, openapi  # noqa: F401, PLC0415 - models are not there before; openapi registers itself
+        from accounts import audit, issuers, openapi  # noqa: F401, PLC0415 - models are not there before; openapi registers itself
         from accounts.clients import register_docs_client  # noqa: PLC0415 - models are not there before
 
+        issuers.check_settings()
         post_migrate.connect(register_docs_client, sender=self, dispatch_uid="accounts.register_docs_client")
         user_logged_in.connect(_note_sign_in, dispatch_uid="accounts.note_sign_in")
         user_logged_in.connect(audit.note_sign_in, dispatch_uid="accounts.audit.sign_in")

@@ -36,7 +36,7 @@ def audited(
     )
 
 
-def actor(*, user_id: int, name: str, client: str | None = None) -> str:
+def actor(*, user_id: int | None, name: str, client: str | None = None) -> str:
     """Return who acts as the audit's triggers read it: the user, and the application whose token they came with."""
     return orjson.dumps({"id": user_id, "name": name, "client": client}).decode()
 

@@ -1,4 +1,7 @@
-"""The Bearer check (RFC 6750): one statement, and the database row is the truth."""
+"""The Bearer check (RFC 6750): one statement, and the database row is the truth.
+
+A token of another issuer (OIDC_ISSUERS) is verified by that issuer's keys first; the user is then found the same way.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +12,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts import issuers
 from accounts.audit import actor
+from accounts.identities import create_user
 from accounts.throttles import count_stranger
 from savannah.sql import ACTOR, fetch_one, load_queries
 
@@ -43,32 +48,70 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        row = fetch_one(
-            QUERIES.find_bearer,
-            checksum=sha256(token.strip().encode("utf-8", "replace")).hexdigest(),
-            default_role=settings.DEFAULT_ROLE,
-        )
-        if row is None:
+        found = _authenticate(token.strip())
+        if found is None:
             count_stranger(request)
             raise AuthenticationFailed
-        user_id, username, is_superuser, scope, client_id, allowed_scopes, rights = row
-        scopes = frozenset(scope.split())
-        caller = Caller(
-            id=user_id,
-            username=username,
-            client_id=client_id,
-            is_superuser=is_superuser,
-            rights=frozenset(rights),
-            # An application that was registered for some API scopes does not get past them by asking for none.
-            limits=api_scopes(scopes) or api_scopes((allowed_scopes or "").split()),
-        )
-        ACTOR.set(actor(user_id=user_id, name=username, client=client_id))
+        caller, scopes = found
+        ACTOR.set(actor(user_id=caller.id, name=caller.username, client=caller.client_id))
         return caller, scopes
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401 (RFC 6750, section 3)."""
         given = request.META.get("HTTP_AUTHORIZATION", "").lower().startswith("bearer ")
         return 'Bearer realm="api", error="invalid_token"' if given else 'Bearer realm="api"'
+
+
+def _authenticate(token: str) -> tuple[Caller, frozenset[str]] | None:
+    issuer = issuers.issuer_of(token)
+    return _foreign_caller(issuer, token) if issuer else _own_caller(token)
+
+
+def _own_caller(token: str) -> tuple[Caller, frozenset[str]] | None:
+    row = fetch_one(
+        QUERIES.find_bearer,
+        checksum=sha256(token.encode("utf-8", "replace")).hexdigest(),
+        default_role=settings.DEFAULT_ROLE,
+    )
+    if row is None:
+        return None
+    user_id, username, is_superuser, scope, client_id, allowed_scopes, rights = row
+    scopes = frozenset(scope.split())
+    caller = Caller(
+        id=user_id,
+        username=username,
+        client_id=client_id,
+        is_superuser=is_superuser,
+        rights=frozenset(rights),
+        # An application that was registered for some API scopes does not get past them by asking for none.
+        limits=api_scopes(scopes) or api_scopes((allowed_scopes or "").split()),
+    )
+    return caller, scopes
+
+
+def _foreign_caller(issuer: issuers.Issuer, token: str) -> tuple[Caller, frozenset[str]] | None:
+    claims = issuers.verified_claims(issuer, token)
+    if claims is None:
+        return None
+    roles = issuer.roles_of(claims)
+    wanted = {"issuer": issuer.url, "subject": claims["sub"], "roles": roles, "default_role": settings.DEFAULT_ROLE}
+    row = fetch_one(QUERIES.find_foreign_user, **wanted)
+    if row is None:
+        create_user(issuer.url, claims, roles)
+        row = fetch_one(QUERIES.find_foreign_user, **wanted)
+    if row is None or not row[3]:
+        return None
+    user_id, username, is_superuser, _is_active, rights = row
+    scopes = issuers.scopes_of(claims)
+    caller = Caller(
+        id=user_id,
+        username=username,
+        client_id=issuers.client_of(claims),
+        is_superuser=is_superuser,
+        rights=frozenset(rights),
+        limits=api_scopes(scopes),
+    )
+    return caller, scopes
 
 
 def api_scopes(scopes: Iterable[str]) -> frozenset[str]:

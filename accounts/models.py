@@ -3,6 +3,8 @@
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from oauth2_provider.models import AbstractApplication, AbstractGrant
 
@@ -28,6 +30,38 @@ class Application(AbstractApplication):
     def jwk_key(self) -> Any:
         """The key that signs this application's ID tokens; the same one for as long as a request lasts."""
         return keys()[0].jwk if self.algorithm == self.RS256_ALGORITHM else super().jwk_key
+
+
+class Identity(models.Model):
+    """Whom another issuer means by a `sub`; `roles`: what its groups map to, null when DEFAULT_ROLE holds instead."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    issuer = models.TextField()
+    subject = models.TextField()
+    roles = ArrayField(models.TextField(), null=True)
+
+    class Meta:
+        db_table = "identities"
+        verbose_name_plural = "identities"
+        constraints = (models.UniqueConstraint(fields=["issuer", "subject"], name="identities_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.subject} of {self.issuer}"
+
+
+class IssuerKeys(models.Model):
+    """The key set of another issuer, as it was fetched last."""
+
+    issuer = models.TextField(primary_key=True)
+    document = models.JSONField()
+    fetched_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "issuer_keys"
+
+    def __str__(self) -> str:
+        return self.issuer
 
 
 class AuditEntry(models.Model):

@@ -4,11 +4,48 @@
 -- The active user of an unexpired access token, by the token's SHA-256, with their rights; a machine's token acts for its
 -- application's user.
 SELECT u.id, u.username, u.is_superuser, t.scope, a.client_id, a.allowed_scopes,
-       ARRAY(SELECT rights_of(u.id, :default_role))
+       ARRAY(SELECT rights_of(u.id, i.roles, CASE WHEN i.roles IS NULL THEN :default_role END))
 FROM oauth2_provider_accesstoken t
 LEFT JOIN applications a ON a.id = t.application_id
 JOIN auth_user u ON u.id = coalesce(t.user_id, a.user_id)
+LEFT JOIN identities i ON i.user_id = u.id
 WHERE t.token_checksum = :checksum AND t.expires > now() AND u.is_active;
+
+-- name: find_foreign_user
+-- The user that another issuer's token is of, with the rights of the roles that the token's groups map to.
+SELECT u.id, u.username, u.is_superuser, u.is_active,
+       ARRAY(SELECT rights_of(u.id, :roles::text[], CASE WHEN :roles::text[] IS NULL THEN :default_role END))
+FROM identities i
+JOIN auth_user u ON u.id = i.user_id
+WHERE i.issuer = :issuer AND i.subject = :subject;
+
+-- name: create_foreign_user
+-- No row: somebody has the user name, or is the user already.
+WITH made AS (
+    INSERT INTO auth_user (username, password, email, first_name, last_name, is_active, is_staff, is_superuser, date_joined)
+    SELECT :username, '!', :email, :first_name, :last_name, true, false, false, now()
+    WHERE NOT EXISTS (SELECT FROM identities i WHERE i.issuer = :issuer AND i.subject = :subject)
+    ON CONFLICT (username) DO NOTHING
+    RETURNING id
+)
+INSERT INTO identities (user_id, issuer, subject, roles)
+SELECT made.id, :issuer, :subject, :roles::text[] FROM made
+RETURNING user_id, acting(:actor);
+
+-- name: find_rights
+-- What a user may do on pages.
+SELECT ARRAY(SELECT rights_of(u.id, i.roles, CASE WHEN i.roles IS NULL THEN :default_role END))
+FROM auth_user u
+LEFT JOIN identities i ON i.user_id = u.id
+WHERE u.id = :user_id;
+
+-- name: remember_keys
+INSERT INTO issuer_keys (issuer, document, fetched_at) VALUES (:issuer, :document::jsonb, now())
+ON CONFLICT (issuer) DO UPDATE SET document = excluded.document, fetched_at = excluded.fetched_at
+RETURNING issuer;
+
+-- name: recall_keys
+SELECT document::text FROM issuer_keys WHERE issuer = :issuer;
 
 -- name: tell_who_acts
 -- For the statements of this transaction that do not say it themselves.

@@ -1,7 +1,8 @@
 """Roles: Django groups that give rights (Django's permissions) on what each app keeps.
 
-viewer looks, clerk records and corrects, manager also deletes and reads the audit. A user in no group has DEFAULT_ROLE.
-Migrations make them; from then on they are the operator's, who may change them in the admin.
+viewer looks, clerk records and corrects, manager also deletes and reads the audit. A user in no group has DEFAULT_ROLE,
+unless another issuer's groups say what they are. Migrations make the roles; from then on they are the operator's, who
+may change them in the admin.
 """
 
 from collections.abc import Sequence
@@ -10,10 +11,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import Permission, User
 from django.db import migrations
-from django.db.models import Q, QuerySet
 
+from savannah.sql import fetch_value, load_queries
+
+QUERIES = load_queries(__file__)
 MANAGERS = ("manager",)
 CLERKS = ("clerk", *MANAGERS)
 VIEWERS = ("viewer", *CLERKS)
@@ -38,9 +40,15 @@ def _grant(model: str, roles_by_action: dict[str, Sequence[str]], apps: Any, sch
 
 
 class RoleBackend(ModelBackend):
-    """Django's own rules for pages: a user has the rights of their groups, or of DEFAULT_ROLE when in none."""
+    """Pages go by the same rights as the API."""
 
-    def _get_group_permissions(self, user_obj: User) -> QuerySet[Permission]:
-        in_a_group = user_obj.groups.exists()
-        of_roles = Q(group__user=user_obj) if in_a_group else Q(group__name=settings.DEFAULT_ROLE)
-        return Permission.objects.filter(of_roles)
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """Return the rights of the user's roles, or of DEFAULT_ROLE when they have none; a superuser has every one."""
+        if not user_obj.is_active or user_obj.is_anonymous or obj is not None or user_obj.is_superuser:
+            return super().get_all_permissions(user_obj, obj)
+        if not hasattr(user_obj, "_rights"):
+            user_obj._rights = set(
+                fetch_value(QUERIES.find_rights, user_id=user_obj.pk, default_role=settings.DEFAULT_ROLE)
+            )
+        rights: set[str] = user_obj._rights
+        return rights

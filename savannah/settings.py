@@ -204,6 +204,9 @@ API_SCOPES = {
     "orders:write": "Place, correct and delete orders",
 }
 
+# Other issuers whose access tokens the API takes: {"https://issuer.example": {"audience": "...", "roles": {...}}}
+OIDC_ISSUERS = env.str("OIDC_ISSUERS", default="")
+
 # --- OpenID Connect ---------------------------------------------------------------------------------------------------
 OIDC_ISSUER = f"{PUBLIC_URL}/o"
 REFRESH_TOKEN_SECONDS = 30 * 24 * 3600

@@ -1,0 +1,53 @@
+"""Users of other issuers: keyed on the issuer's name and its `sub`, never on an e-mail address, which changes hands."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import IntegrityError, transaction
+
+from accounts.audit import actor
+from savannah.sql import fetch_value, load_queries
+
+QUERIES = load_queries(__file__)
+
+
+def create_user(issuer: str, claims: Mapping[str, Any], roles: Sequence[str] | None) -> None:
+    """Create the user that (issuer, sub) names, unless somebody just did. They cannot sign in here by a password."""
+    subject = str(claims["sub"])
+    names = {
+        "email": _text(claims, "email", 254) if claims.get("email_verified") is True else "",
+        "first_name": _text(claims, "given_name", 150),
+        "last_name": _text(claims, "family_name", 150),
+    }
+    readable, unique = _usernames(issuer, claims)
+    for username in (readable, unique):
+        # Two first requests at once: one of them makes the user, for the other the statement does nothing.
+        with suppress(IntegrityError), transaction.atomic():
+            made = fetch_value(
+                QUERIES.create_foreign_user,
+                issuer=issuer,
+                subject=subject,
+                roles=None if roles is None else list(roles),
+                username=username,
+                actor=actor(user_id=None, name=username),
+                **names,
+            )
+            if made:
+                return
+
+
+def _usernames(issuer: str, claims: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the name to show for the user, and one that nobody else has should that be taken."""
+    name = _text(claims, "preferred_username", 60) or _text(claims, "email", 60) or _text(claims, "sub", 60)
+    name = "".join(letter if letter.isalnum() or letter in "@.+-_" else "_" for letter in name)
+    host = (urlsplit(issuer).hostname or "")[:60]
+    mark = sha256(f"{issuer} {claims['sub']}".encode()).hexdigest()[:12]
+    return f"{name}@{host}", f"{name}.{mark}@{host}"
+
+
+def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
+    value = claims.get(name)
+    return value.replace("\x00", "")[:longest] if isinstance(value, str) else ""

@@ -1,0 +1,301 @@
+"""Access tokens of other issuers: who gets in with which rights, who does not, and what if an issuer is away."""
+
+import base64
+import hmac
+import json
+import threading
+import time
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import ImproperlyConfigured
+
+from accounts import issuers
+from accounts.models import Identity
+from accounts.tests.foreign import AUDIENCE, ForeignIssuer
+from conftest import Api, eventually
+
+TABLE = {"tills": "clerk", "head office": "manager"}
+
+
+@pytest.fixture(scope="module")
+def shared_issuer():
+    issuer = ForeignIssuer()
+    yield issuer
+    issuer.close()
+
+
+@pytest.fixture
+def trust(settings):
+    """Take the issuer's tokens; more settings than its audience by name."""
+
+    def configure(issuer: ForeignIssuer, **entry) -> None:
+        settings.OIDC_ISSUERS = json.dumps({issuer.url: {"audience": AUDIENCE, **entry}})
+
+    return configure
+
+
+@pytest.fixture
+def keycloak(shared_issuer, trust):
+    trust(shared_issuer, roles=TABLE)
+    return shared_issuer
+
+
+@pytest.fixture
+def call(live_server, transactional_db):
+    """Ask the API for something with a token."""
+
+    def ask(token: str, method: str = "GET", path: str = "/api/customers/", **options):
+        with Api(live_server.url, token) as session:
+            return session.request(method, path, **options)
+
+    return ask
+
+
+def no_entry(answer) -> bool:
+    body = {"detail": "Authentication credentials were not provided."}
+    assert (answer.status_code, answer.json()) == (401, body)
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    return True
+
+
+def test_it_lets_a_user_of_another_issuer_in_with_the_rights_of_their_groups(call, keycloak):
+    token = keycloak.token(groups=["tills", "choir"], email_verified=True)
+    assert call(token).status_code == 200
+    customer = {"code": "C", "name": "N", "phone_number": "+254712345678"}
+    made = call(token, "POST", json=customer).json()
+    refused = call(token, "DELETE", f"/api/customers/{made['id']}/")
+    assert "customers.delete_customer" in refused.json()["error"]
+    user = Identity.objects.get(issuer=keycloak.url, subject="4711").user
+    assert (user.username, user.first_name, user.email) == ("wanjiru@127.0.0.1", "Wanjiru", "wanjiru@example.com")
+    assert not user.has_usable_password()
+    promoted = keycloak.token(groups="head office")
+    assert call(promoted, "DELETE", f"/api/customers/{made['id']}/").status_code == 204
+    entries = call(promoted, path=f"/api/audit/?subject=customers&subject_id={made['id']}").json()
+    assert {(entry["actor"], entry["client"]) for entry in entries} == {("wanjiru@127.0.0.1", "till")}
+    assert User.objects.count() == 1
+
+
+def test_who_is_in_no_group_of_the_table_may_nothing_unless_they_have_a_role_here(call, keycloak):
+    assert call(keycloak.token()).status_code == 403
+    user = Identity.objects.get().user
+    user.groups.add(Group.objects.get(name="viewer"))
+    assert call(keycloak.token()).status_code == 200
+    assert not User.objects.get(pk=user.pk).has_perm("customers.delete_customer")
+
+
+def test_without_a_table_its_users_have_the_default_role(call, shared_issuer, trust):
+    trust(shared_issuer)
+    assert call(shared_issuer.token(groups=["anything"])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("groups_claim", "claims"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["tills"]}}),
+        ("https://shop.example/roles", {"https://shop.example/roles": ["tills"]}),
+        ("roles", {"roles": ["tills", 7, None]}),
+    ],
+)
+def test_the_groups_stand_where_the_issuer_puts_them(call, shared_issuer, trust, groups_claim, claims):
+    trust(shared_issuer, roles=TABLE, groups_claim=groups_claim)
+    assert call(shared_issuer.token(**claims)).status_code == 200
+    assert call(shared_issuer.token(**{groups_claim: {"x": 1}, "realm_access": "x"})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "scope", [{"scope": "openid orders:read"}, {"scp": ["orders:read", 1]}, {"scp": "orders:read"}]
+)
+def test_its_scopes_limit_its_tokens_too(call, keycloak, scope):
+    token = keycloak.token(groups=["head office"], **scope)
+    assert call(token, path="/api/orders/").status_code == 200
+    assert 'scope="customers:read"' in call(token).headers["WWW-Authenticate"]
+
+
+def test_users_are_told_apart_by_issuer_and_sub_alone(call, keycloak):
+    User.objects.create_user("wanjiru@127.0.0.1", "wanjiru@example.com")
+    for subject in ("4711", "4712", "4711"):
+        assert call(keycloak.token(sub=subject, groups=["tills"], email_verified=True)).status_code == 200
+    names = {identity.subject: identity.user.username for identity in Identity.objects.select_related("user")}
+    assert set(names) == {"4711", "4712"}
+    assert all(name.startswith("wanjiru.") for name in names.values())
+    assert len(set(names.values())) == 2
+
+
+def test_many_first_requests_at_once_make_one_user(call, keycloak):
+    token = keycloak.token(groups=["tills"])
+    statuses: list[int] = []
+    threads = [threading.Thread(target=lambda: statuses.append(call(token).status_code)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 8
+    assert User.objects.count() == 1
+
+
+def test_a_deactivated_user_stays_out(call, keycloak):
+    token = keycloak.token(groups=["tills"])
+    assert call(token).status_code == 200
+    User.objects.update(is_active=False)
+    assert no_entry(call(token))
+
+
+STRANGE_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"aud": "another-api"},
+        {"aud": None},
+        {"aud": [f"{AUDIENCE}.evil"]},
+        {"iss": "https://evil.example"},
+        {"exp": 1},
+        {"exp": None},
+        {"iat": None},
+        {"nbf": 2**33},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": "s" * 256},
+        {"sub": 4711},
+        {"nonce": "n"},
+        {"at_hash": "h"},
+        {"typ": "ID"},
+        {"typ": "Refresh"},
+        {"headers": {"typ": "logout+jwt"}},
+        {"headers": {"kid": "nobody"}},
+        {"headers": {"kid": "shared"}},
+        {"headers": {"kid": "e"}},
+        {"headers": {"crit": ["x"], "x": 1}},
+        {"key": STRANGE_KEY},
+        {"key": STRANGE_KEY, "algorithm": "PS256"},
+        {"key": ec.generate_private_key(ec.SECP256R1()), "algorithm": "ES256"},
+        {"key": "secret", "algorithm": "HS256", "headers": {"kid": "shared"}},
+        {"key": None, "algorithm": "RS512"},
+    ],
+    ids=str,
+)
+def test_a_token_that_is_not_an_access_token_of_the_issuer_for_us_gets_nobody_in(call, keycloak, change):
+    token = keycloak.token(**{"groups": ["tills"], **change})
+    assert no_entry(call(token))
+    assert not User.objects.exists()
+
+
+def part(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def test_neither_an_unsigned_token_nor_one_signed_with_the_public_key_gets_anybody_in(call, keycloak):
+    public = next(iter(keycloak.keys.values())).public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    claims = part(json.dumps(keycloak.claims(groups=["tills"])).encode())
+    signing = part(b'{"alg": "HS256", "kid": "key-1"}') + f".{claims}"
+    assert no_entry(call(f"{signing}.{part(hmac.digest(pem, signing.encode(), 'sha256'))}"))
+    assert no_entry(call(part(b'{"alg": "none", "kid": "key-1"}') + f".{claims}."))
+
+
+def test_an_issuer_with_one_key_need_not_name_it(call, keycloak):
+    ((_, key),) = keycloak.keys.items()
+    assert call(jwt.encode(keycloak.claims(groups=["tills"]), key, "RS256")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "token", ["a.b.c", "..", "eyJ.eyJ.x", "a" * 9000, f"{'[' * 3000}.x.y", "e30.e30.e30", "e30.W10.x"]
+)
+def test_what_is_no_token_at_all_gets_nobody_in(call, keycloak, token):
+    assert no_entry(call(token))
+
+
+def test_a_new_key_counts_at_once_and_an_old_one_no_longer(call, trust, monkeypatch):
+    issuer = ForeignIssuer()
+    trust(issuer)
+    old = issuer.token()
+    assert call(old).status_code == 200
+    issuer.rotate("key-2")
+    # The issuer was asked a moment ago.
+    assert no_entry(call(issuer.token()))
+    monkeypatch.setattr("accounts.issuer_keys.COOL_DOWN_SECONDS", 0.0)
+    assert call(issuer.token()).status_code == 200
+    assert no_entry(call(old))
+    issuer.close()
+
+
+def test_a_dead_issuer_locks_nobody_out_whose_key_is_known_even_after_a_restart(call, trust, monkeypatch):
+    issuer = ForeignIssuer()
+    trust(issuer)
+    token = issuer.token()
+    assert call(token).status_code == 200
+    issuer.close()
+    monkeypatch.setattr("accounts.issuer_keys.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("accounts.issuer_keys.COOL_DOWN_SECONDS", 0.0)
+    assert [call(token).status_code for _ in range(3)] == [200] * 3
+    # Another process has read nothing yet: it finds the key set that this one fetched.
+    trust(issuer, groups_claim="another")
+    assert call(token).status_code == 200
+
+
+def test_a_dead_issuer_and_made_up_tokens_slow_down_nobody_else(call, live_server, token, trust):
+    issuer = ForeignIssuer()
+    trust(issuer)
+    issuer.silent.set()
+    begin = time.monotonic()
+    threads = [threading.Thread(target=lambda: no_entry(call(issuer.token()))) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    with Api(live_server.url, token) as session:
+        assert session.get("/api/customers/").status_code == 200
+    others = time.monotonic() - begin
+    for thread in threads:
+        thread.join()
+    assert others < 2
+    assert eventually(lambda: len(issuer.asked) == 1)
+    begin = time.monotonic()
+    assert no_entry(call(issuer.token()))
+    assert time.monotonic() - begin < 2
+    issuer.close()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"issuer": "https://evil.example"},
+        {"jwks_uri": None},
+        {"jwks_uri": "http://127.0.0.1:1/keys"},
+        {"jwks_uri": "{url}/missing"},
+    ],
+)
+def test_metadata_that_is_not_sound_gives_no_keys(call, trust, spoil):
+    issuer = ForeignIssuer()
+    trust(issuer)
+    issuer.metadata.update({name: value and value.format(url=issuer.url) for name, value in spoil.items()})
+    assert no_entry(call(issuer.token()))
+    trust(issuer, jwks_uri=f"{issuer.url}/keys")
+    assert call(issuer.token()).status_code == 200
+    assert "/keys" in issuer.asked
+    issuer.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "has to be an object"),
+        ('{"https://i.example": {}}', 'needs an "audience"'),
+        ('{"https://i.example": {"audience": "a", "url": "x", "secret": 1}}', "unknown settings: secret, url"),
+        ('{"http://i.example": {"audience": "a"}}', "is not an https:// address"),
+        ('{"https://i.example": {"audience": "a", "jwks_uri": "file:///etc/passwd"}}', "is not an https:// address"),
+        ('{"https://i.example": {"audience": "a", "algorithms": ["HS256"]}}', "algorithms have to be"),
+        ('{"https://i.example": {"audience": "a", "algorithms": "RS256"}}', "algorithms have to be"),
+        ('{"https://i.example": {"audience": "a", "roles": {"g": 1}}}', "roles have to map"),
+        ('{"https://i.example": {"audience": "a", "groups_claim": 1}}', "groups_claim has to be"),
+        ('{"http://localhost:8000/o": {"audience": "a"}}', "is this service itself"),
+    ],
+)
+def test_a_setting_that_is_not_sound_stops_the_start_with_a_sentence(settings, text, sentence):
+    settings.OIDC_ISSUERS = text
+    with pytest.raises(ImproperlyConfigured, match=sentence):
+        issuers.check_settings()
