@@ -135,3 +135,7 @@ SELECT CASE
     ELSE 'authorization_pending'
 END, user_id, scope
 FROM was;
+
+-- name: clear_devices
+-- Requests of devices that are over; for an hour more, a device is told that it came too late.
+DELETE FROM oauth2_provider_devicegrant WHERE expires < now() - interval '1 hour';

@@ -44,6 +44,7 @@ from accounts.devices import (
     new_device_code,
 )
 from accounts.keys import keys
+from accounts.lockout import locked_out
 from accounts.models import Application
 from accounts.provider import (
     API_AUDIENCE,
@@ -136,6 +137,14 @@ class SignIn(Page, LoginView):
     """`/accounts/login/`."""
 
     template_name = "accounts/login.html"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Look at the password, unless this address has tried too many, whosever they were."""
+        limit = settings.SIGN_INS_PER_MINUTE
+        if limit and take(f"sign-in {client_address(request)}", per_minute=limit):
+            return locked_out(request)
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        return response
 
 
 class SignOut(Page, LogoutView):

@@ -62,6 +62,27 @@ class Child:
             self.process.wait()
 
 
+@dataclass
+class Periodic(Child):
+    """A process that does one thing and ends, started again and again."""
+
+    interval: float = 3600.0
+
+    def start(self) -> None:
+        """Wait for the first time: what starts now has enough to do."""
+        self.restart_at = time.monotonic() + min(self.interval, 60.0)
+
+    def keep_alive(self) -> None:
+        """Start the process when its time has come, unless it still runs."""
+        if self.process and self.process.poll() is not None:
+            if self.process.returncode:
+                logger.error("%s failed (%s)", self.name, self.process.returncode)
+            self.process = None
+        if self.process is None and time.monotonic() >= self.restart_at:
+            super().start()
+            self.restart_at = time.monotonic() + self.interval
+
+
 def _die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -100,6 +121,12 @@ def companions() -> list[Child]:
         command = [sys.executable, "-m", "sandbox", *(str(part) for option in options.items() for part in option)]
         children.append(Child("stand-in gateway", command, grace_seconds=1))
     return children
+
+
+def upkeep() -> list[Child]:
+    """Return what deletes expired tokens and the like every hour, unless another scheduler does."""
+    command = [sys.executable, "manage.py", "upkeep"]
+    return [Periodic("upkeep", command, 2, interval=settings.UPKEEP_SECONDS)] if settings.UPKEEP_SECONDS else []
 
 
 def port_is_free(port: int) -> bool:

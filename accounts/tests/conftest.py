@@ -4,6 +4,7 @@ import json
 
 import pytest
 import requests
+from django.db import connection
 
 from accounts.tests.browser import CALLBACK, PASSWORD, Browser, Client, landed, register
 from conftest import Service
@@ -102,3 +103,9 @@ def as_operator(people: Service):
         return json.loads(printed) if printed else None
 
     return run
+
+
+@pytest.fixture
+def clean_throttles(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE throttles")

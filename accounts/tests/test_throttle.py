@@ -9,12 +9,6 @@ from django.test import Client
 from savannah import throttle
 
 
-@pytest.fixture
-def clean_throttles(transactional_db):
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE throttles")
-
-
 def lets_pass(answer) -> bool:
     """Whether the answer is none of a throttle's; one of a throttle's has its shape."""
     if answer.status_code != 429:

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from savannah.embedded.server import stop_server
-from savannah.processes import Child, companions, port_is_free, web
+from savannah.processes import Child, companions, port_is_free, upkeep, web
 
 
 class Command(BaseCommand):
@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
     def _run_part(self, part: str | None) -> None:
         if part:
-            self._run([web()] if part == "web" else companions(), announced=part == "worker")
+            self._run([web()] if part == "web" else [*companions(), *upkeep()], announced=part == "worker")
         else:
             self._run_whole()
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
             _require_ports()
             try:
                 self._prepare()
-                self._run([web(), *companions()])
+                self._run([web(), *companions(), *upkeep()])
             finally:
                 if settings.EMBEDDED_DATABASE:
                     stop_server(settings.DATA_DIR)

@@ -1,0 +1,117 @@
+"""What keeps those out who should not get in: waits for who guesses, headers, and what is deleted in time."""
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.utils import timezone
+from oauth2_provider.models import AccessToken, DeviceGrant
+
+from accounts.tests.browser import PASSWORD
+from conftest import ROOT, eventually
+from savannah import processes
+from savannah.sql import conninfo
+
+
+@pytest.fixture
+def person(transactional_db):
+    return get_user_model().objects.create_user("kamau", password=PASSWORD)
+
+
+def sign_in(stranger, username, password):
+    page = stranger.get("/accounts/login/")
+    form = {"csrfmiddlewaretoken": stranger.cookies["csrftoken"], "username": username, "password": password}
+    return stranger.post("/accounts/login/", data=form, headers={"Referer": page.url}, allow_redirects=False)
+
+
+def test_who_guesses_a_password_waits_and_others_do_not(stranger, person):
+    get_user_model().objects.create_user("wanjiru", password=PASSWORD)
+    for _ in range(4):
+        assert sign_in(stranger, "kamau", "guess").status_code == 200
+    for password in ("guess", "guess", PASSWORD):
+        answer = sign_in(stranger, "kamau", password)
+        assert answer.status_code == 429
+        assert answer.headers["Retry-After"] == "900"
+        assert "Too many wrong passwords" in answer.text
+        assert "sessionid" not in stranger.cookies
+    assert sign_in(stranger, "wanjiru", PASSWORD).status_code == 302
+
+
+@pytest.mark.usefixtures("clean_throttles")
+def test_who_tries_many_names_from_one_address_waits(stranger, settings):
+    settings.SIGN_INS_PER_MINUTE = 3
+    answers = [sign_in(stranger, f"name{number}", "guess").status_code for number in range(5)]
+    assert answers == [200, 200, 200, 429, 429]
+
+
+def test_a_wrong_password_is_in_no_log(stranger, person, caplog):
+    for _ in range(6):
+        sign_in(stranger, "kamau", "hunter2-hunter2")
+    sign_in(stranger, "a-password-in-the-wrong-field", "x")
+    assert "somebody at 127.0.0.1" in caplog.text
+    for secret in ("hunter2", "wrong-field"):
+        assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "policy"),
+    [
+        ("/accounts/login/", "default-src 'none'"),
+        ("/admin/login/", "default-src 'self'"),
+        ("/api/customers/", "default-src 'none'"),
+        ("/o/.well-known/openid-configuration", "default-src 'none'"),
+    ],
+)
+def test_every_answer_tells_browsers_what_they_may_do(stranger, path, policy):
+    headers = stranger.get(path).headers
+    assert headers["Content-Security-Policy"].startswith(policy)
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+
+
+@pytest.mark.parametrize("public_url", ["http://localhost:8000", "https://shop.example"])
+def test_djangos_own_deployment_check_has_nothing_to_say(tmp_path, public_url):
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    environment = {"SAVANNAH_DATA_DIR": str(tmp_path), "PUBLIC_URL": public_url}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_upkeep_deletes_what_is_over_and_nothing_else(user, token):
+    now = timezone.now()
+    AccessToken.objects.create(user=user, token="old", scope="profile", expires=now - timedelta(hours=1))
+    for code, age in (("long", 2), ("just", 0)):
+        DeviceGrant.objects.create(device_code=code, client_id="x", expires=now - timedelta(hours=age))
+    call_command("upkeep")
+    assert AccessToken.objects.count() == 1
+    assert DeviceGrant.objects.get().device_code == "just"
+
+
+def test_of_two_that_do_the_upkeep_at_once_one_leaves_it_to_the_other(transactional_db, capsys):
+    with psycopg.connect(conninfo("test"), autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended('upkeep', 0))")
+        call_command("upkeep")
+        assert capsys.readouterr().out == "Another process is at it.\n"
+    eventually(lambda: call_command("upkeep") or "forget_old" in capsys.readouterr().out)
+
+
+def test_upkeep_is_started_again_and_again(tmp_path, settings):
+    (started,) = processes.upkeep()
+    assert started.command[-1] == "upkeep"
+    settings.UPKEEP_SECONDS = 0
+    assert processes.upkeep() == []
+    trace = tmp_path / "trace"
+    command = [sys.executable, "-c", f"open({str(trace)!r}, 'a').write('x'); raise SystemExit(1)"]
+    child = processes.Periodic("trace", command, 1, interval=0.05)
+    child.start()
+    try:
+        eventually(lambda: child.keep_alive() or (trace.exists() and len(trace.read_text()) >= 2))
+    finally:
+        child.end()
