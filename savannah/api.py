@@ -153,7 +153,7 @@ def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | Non
     """Turn any exception of a view into the specification's error shapes (section "Error Responses")."""
     view: APIView = context["view"]
     if isinstance(error, IntegrityError):
-        violation = _violated_constraint(error)
+        violation = violated_constraint(error)
         if violation in view.constraints:
             set_rollback()
             status, sentence = view.constraints[violation]
@@ -182,7 +182,8 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
     }
 
 
-def _violated_constraint(error: DatabaseError) -> str:
+def violated_constraint(error: DatabaseError) -> str:
+    """Return the name of the constraint that a write violated."""
     cause = error.__cause__
     return (cause.diag.constraint_name or "") if isinstance(cause, psycopg.Error) else ""
 

@@ -98,6 +98,10 @@ SMS_TEMPLATE = env.str(
 )
 SMS_CURRENCY = env.str("SMS_CURRENCY", default="KES")
 
+# --- desk -------------------------------------------------------------------------------------------------------------
+# What stands for the leading 0 of a number as people say it: 254 is Kenya.
+DESK_CALLING_CODE = env.str("DESK_CALLING_CODE", default="254")
+
 # --- Django -----------------------------------------------------------------------------------------------------------
 ROOT_URLCONF = "savannah.urls"
 WSGI_APPLICATION = "savannah.wsgi.application"
@@ -107,6 +111,7 @@ INSTALLED_APPS = [
     "customers",
     "orders",
     "sms",
+    "desk",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -12,6 +12,7 @@ urlpatterns = [
     path("metrics", watch.metrics),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
+    path("", include("desk.urls")),
     path("api/schema/", openapi.Schema.as_view(), name="schema"),
     path("api/docs/", openapi.Docs.as_view(), name="docs"),
     path("api/customers/", include("customers.urls")),

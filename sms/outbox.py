@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from savannah.sql import fetch_value, load_queries
+from savannah.sql import fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
 # What a worker's listening connection calls itself: one for each worker that is ready to send.
@@ -30,3 +30,15 @@ def read_figures() -> str:
     """Return the figures of /metrics as JSON text."""
     figures: str = fetch_value(QUERIES.read_figures, name=LISTENER_NAME)
     return figures
+
+
+def resend(message_id: UUID) -> bool:
+    """Queue a message again; False when that is not possible: it is on its way, withdrawn, or its number opted out."""
+    everything = dict.fromkeys(("states", "older_than", "newer_than"))
+    count, _ = fetch_one(QUERIES.resend, ids=[message_id], started="infinity", chunk=1, **everything) or (0, None)
+    return bool(count)
+
+
+def cancel(message_id: UUID) -> bool:
+    """Call a message off; False when it is too late."""
+    return fetch_value(QUERIES.cancel, id=message_id) is not None

@@ -212,6 +212,13 @@ WITH again AS (
 )
 SELECT count(*), pg_notify('sms_due', '') FROM again;
 
+-- name: cancel
+-- Call a message off that is not asked for yet.
+UPDATE sms_messages
+SET state = 'cancelled', due_at = NULL, failure_reason = 'called off', updated_at = now()
+WHERE id = :id AND state = 'queued'
+RETURNING id;
+
 -- name: read_clock
 -- PostgreSQL's time, which is the one on the rows.
 SELECT now()::text;

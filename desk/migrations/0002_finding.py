@@ -1,0 +1,20 @@
+"""Indexes for finding a customer as one types (desk/queries.sql, find_customers)."""
+
+from django.db import migrations
+
+INDEXES = {
+    "customers_find_code": "(upper(code) text_pattern_ops)",
+    "customers_find_phone": "(phone_number text_pattern_ops)",
+    "customers_find_phone_end": "(reverse(phone_number) text_pattern_ops)",
+    "customers_find_name": "(lower(name) text_pattern_ops)",
+    "customers_find_word": "USING gin (to_tsvector('simple', name))",
+}
+
+
+class Migration(migrations.Migration):
+    dependencies = [("desk", "0001_initial"), ("customers", "0001_initial")]
+
+    operations = [
+        migrations.RunSQL(f"CREATE INDEX {name} ON customers {how}", f"DROP INDEX {name}")
+        for name, how in INDEXES.items()
+    ]

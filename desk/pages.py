@@ -1,0 +1,57 @@
+"""What every page of the desk shares: who may open it, and the policy that it is served under."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+# Our own script (htmx, without eval), style sheet and pictures; requests to ourselves; in no frame.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+View = Callable[..., HttpResponse]
+
+
+def page(right: str, *methods: str) -> Callable[[View], View]:
+    """Mark a view as a page that needs a signed-in user with a right ("orders.add_order"), by these methods."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.user.has_perm(right):
+                response = view(request, *args, **kwargs)
+            else:
+                response = render(request, "desk/refused.html", {"right": right}, status=403)
+            response["Content-Security-Policy"] = POLICY
+            return response
+
+        return require_http_methods(["HEAD", *methods])(never_cache(login_required(guarded)))
+
+    return decorate
+
+
+def is_from_htmx(request: HttpRequest) -> bool:
+    """Whether htmx asks for a part of a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def found_or_404(row: dict[str, Any] | None, sentence: str) -> dict[str, Any]:
+    """Return the row; raise Http404 without one."""
+    if row is None:
+        raise Http404(sentence)
+    return row
+
+
+def uuid_or_none(text: str | None) -> UUID | None:
+    """Return `text` as a UUID, or None."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

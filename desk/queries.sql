@@ -1,0 +1,125 @@
+-- What the desk's pages read, and the way back from a deletion.
+
+-- name: find_customers
+-- As one types: the code, the phone (from its beginning or its last digits) or the name begins so, or a word of the name
+-- does. Each way has an index (desk/migrations); one that does not apply is null. The last is sorted, so that
+-- the planner does not hope to meet eight matches early in the table.
+SELECT c.id, c.code, c.name, c.phone_number
+FROM customers c
+JOIN (
+    SELECT id, min(rank) AS rank FROM (
+        (SELECT id, 1 AS rank FROM customers WHERE upper(code) LIKE upper(:begins) LIMIT 8)
+        UNION ALL (SELECT id, 2 FROM customers WHERE phone_number LIKE :phone_begins LIMIT 8)
+        UNION ALL (SELECT id, 3 FROM customers WHERE reverse(phone_number) LIKE reverse(:phone_ends) LIMIT 8)
+        UNION ALL (SELECT id, 4 FROM customers WHERE lower(name) LIKE lower(:begins) LIMIT 8)
+        UNION ALL (SELECT id, 5 FROM customers WHERE to_tsvector('simple', name) @@ to_tsquery('simple', :words)
+                   ORDER BY length(name) LIMIT 8)
+    ) AS every_way
+    GROUP BY id
+) AS hit USING (id)
+ORDER BY hit.rank, c.name, c.id
+LIMIT 8;
+
+-- name: get_customer
+-- One customer.
+SELECT id, code, name, phone_number, created_at FROM customers WHERE id = :id;
+
+-- name: list_orders
+-- A page of orders with their SMS, newest first.
+SELECT o.id, o.item, o.amount, o.created_at, c.id AS customer_id, c.name, c.code, c.phone_number, m.state
+FROM orders o
+JOIN customers c ON c.id = o.customer_id
+LEFT JOIN sms_messages m ON m.order_id = o.id
+WHERE (o.created_at, o.id) < (:after_time::timestamptz, :after_id::uuid)
+ORDER BY o.created_at DESC, o.id DESC
+LIMIT :limit;
+
+-- name: list_orders_of_customer
+-- As list_orders, for one customer.
+SELECT o.id, o.item, o.amount, o.created_at, c.id AS customer_id, c.name, c.code, c.phone_number, m.state
+FROM orders o
+JOIN customers c ON c.id = o.customer_id
+LEFT JOIN sms_messages m ON m.order_id = o.id
+WHERE o.customer_id = :customer_id AND (o.created_at, o.id) < (:after_time::timestamptz, :after_id::uuid)
+ORDER BY o.created_at DESC, o.id DESC
+LIMIT :limit;
+
+-- name: get_order
+-- One order with its customer, and its SMS as the API shows it.
+SELECT o.id, o.item, o.amount, o.created_at, o.updated_at, c.id AS customer_id, c.name, c.code, c.phone_number,
+       m.id AS sms_id, m.state, sms_document(m) AS sms
+FROM orders o
+JOIN customers c ON c.id = o.customer_id
+LEFT JOIN sms_messages m ON m.order_id = o.id
+WHERE o.id = :id;
+
+-- name: list_states
+-- How the SMS of some orders stand.
+SELECT o.id, o.created_at, m.state
+FROM orders o
+LEFT JOIN sms_messages m ON m.order_id = o.id
+WHERE o.id = ANY (:ids::uuid[]);
+
+-- name: delete_order
+-- Keeps what is deleted for the way back, for a day. The SMS of the order is unlinked by its foreign key.
+WITH old AS (
+    DELETE FROM desk_deleted WHERE deleted_at < now() - interval '1 day'
+), kept AS (
+    SELECT o.id, o.item, to_jsonb(o) AS document, (SELECT m.id FROM sms_messages m WHERE m.order_id = o.id) AS sms_id
+    FROM orders o WHERE o.id = :id
+), gone AS (
+    DELETE FROM orders WHERE id = :id RETURNING id
+)
+INSERT INTO desk_deleted (name, customer, orders)
+SELECT kept.item, NULL, jsonb_build_array(kept.document || jsonb_build_object('sms_id', kept.sms_id))
+FROM kept JOIN gone USING (id)
+RETURNING id, acting(:actor);
+
+-- name: delete_customer
+-- As delete_order, with all of the customer's orders.
+WITH old AS (
+    DELETE FROM desk_deleted WHERE deleted_at < now() - interval '1 day'
+), kept AS (
+    SELECT c.id, c.name, to_jsonb(c) AS document,
+           (SELECT coalesce(jsonb_agg(to_jsonb(o) || jsonb_build_object('sms_id', m.id)), '[]')
+            FROM orders o LEFT JOIN sms_messages m ON m.order_id = o.id WHERE o.customer_id = c.id) AS orders
+    FROM customers c WHERE c.id = :id
+), gone AS (
+    DELETE FROM customers WHERE id = :id RETURNING id
+)
+INSERT INTO desk_deleted (name, customer, orders)
+SELECT kept.name, kept.document, kept.orders FROM kept JOIN gone USING (id)
+RETURNING id, acting(:actor);
+
+-- name: get_deleted
+-- What can still be brought back.
+SELECT id, name, customer IS NOT NULL AS is_customer, jsonb_array_length(orders) AS orders
+FROM desk_deleted WHERE id = :id;
+
+-- name: restore
+-- The same rows under the same ids. An SMS that the deletion called off goes out after all.
+WITH back AS (
+    DELETE FROM desk_deleted WHERE id = :id RETURNING *
+), customer AS (
+    INSERT INTO customers (id, code, name, phone_number, created_at, updated_at)
+    SELECT c.id, c.code, c.name, c.phone_number, c.created_at, c.updated_at
+    FROM back, jsonb_populate_record(NULL::customers, back.customer) AS c
+    WHERE back.customer IS NOT NULL
+), placed AS (
+    INSERT INTO orders (id, customer_id, item, amount, order_time, created_at, updated_at)
+    SELECT o.id, o.customer_id, o.item, o.amount, o.order_time, o.created_at, o.updated_at
+    FROM back, jsonb_populate_recordset(NULL::orders, back.orders) AS o
+), linked AS (
+    UPDATE sms_messages AS m
+    SET order_id = (o.document ->> 'id')::uuid,
+        withdrawn = false,
+        state = CASE WHEN m.withdrawn AND m.state = 'cancelled' THEN 'queued' ELSE m.state END,
+        failure_reason = CASE WHEN m.withdrawn AND m.state = 'cancelled' THEN '' ELSE m.failure_reason END,
+        due_at = CASE WHEN m.withdrawn AND m.state = 'cancelled' THEN now() ELSE m.due_at END,
+        updated_at = now()
+    FROM back, jsonb_array_elements(back.orders) AS o (document)
+    WHERE m.id = (o.document ->> 'sms_id')::uuid
+)
+SELECT coalesce(back.customer ->> 'id', back.orders -> 0 ->> 'customer_id')::uuid AS customer_id, pg_notify('sms_due', ''),
+       acting(:actor)
+FROM back;

@@ -1,0 +1,23 @@
+"""The desk's statements, and rows as the templates read them."""
+
+from typing import Any
+
+from django.db import connection
+
+from savannah.sql import load_queries
+
+QUERIES = load_queries(__file__)
+
+
+def fetch_all(statement: str, **parameters: Any) -> list[dict[str, Any]]:
+    """Run a statement and return its rows by column name."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def fetch_row(statement: str, **parameters: Any) -> dict[str, Any] | None:
+    """Run a statement and return its first row by column name, or None."""
+    rows = fetch_all(statement, **parameters)
+    return rows[0] if rows else None

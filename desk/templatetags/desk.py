@@ -1,0 +1,46 @@
+"""What the desk's templates need beyond Django's own."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
+
+from desk.words import STATES, Word, word_for
+
+register = template.Library()
+# How long a page goes on asking about an SMS that comes to no end.
+WATCHED_FOR = timedelta(hours=1)
+
+
+@register.filter
+def word(state: str | None) -> Word:
+    """Return the words for the state of an SMS."""
+    return word_for(state)
+
+
+@register.filter
+def live_address(orders: Iterable[dict[str, Any]]) -> str:
+    """Return where to ask about those of the orders whose SMS is still on its way; empty when none is."""
+    query = QueryDict(mutable=True)
+    since = timezone.now() - WATCHED_FOR
+    for order in orders:
+        if word_for(order["state"]).is_open and order["created_at"] > since:
+            query.appendlist("order", str(order["id"]))
+    return f"{reverse('desk-live')}?{query.urlencode()}" if query else ""
+
+
+@register.filter
+def is_resendable(state: str) -> bool:
+    """Whether an SMS in this state may be sent again."""
+    return state in STATES and state not in {"queued", "sending"}
+
+
+@register.simple_tag
+def currency() -> str:
+    """Return the currency that amounts are in."""
+    return str(settings.SMS_CURRENCY)

@@ -1,0 +1,66 @@
+"""A person at the counter, and what is on it."""
+
+import re
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from customers.models import Customer
+from orders.models import Order
+from sms.models import Message
+
+
+def person_with_role(role: str) -> Client:
+    user = User.objects.create_user(role, f"{role}@example.com", "!", first_name=role.title())
+    user.groups.add(Group.objects.get(name=role))
+    return signed_in(user)
+
+
+def signed_in(user: User) -> Client:
+    """Return a client with a session of the user's, without a sign-in: the hash of a password takes its time."""
+    client = Client()
+    session = client.session
+    backend = settings.AUTHENTICATION_BACKENDS[-1]
+    session.update(
+        {SESSION_KEY: str(user.pk), BACKEND_SESSION_KEY: backend, HASH_SESSION_KEY: user.get_session_auth_hash()}
+    )
+    session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+    return client
+
+
+@pytest.fixture
+def manager(db) -> Client:
+    return person_with_role("manager")
+
+
+@pytest.fixture
+def clerk(db) -> Client:
+    return person_with_role("clerk")
+
+
+@pytest.fixture
+def viewer(db) -> Client:
+    return person_with_role("viewer")
+
+
+@pytest.fixture
+def wanjiku(db) -> Customer:
+    return Customer.objects.create(code="WAN01", name="Wanjiku Kamau", phone_number="+254712345678")
+
+
+def placed(customer: Customer, item: str = "Maize flour") -> Order:
+    """Make an order with its queued SMS. (A request that places one gives its connection back, which no test's
+    transaction outlives.)"""
+    order = Order.objects.create(customer=customer, item=item, amount=2280)
+    Message.objects.create(order_id=order.pk, phone_number=customer.phone_number, body=f"Hello {customer.name}!")
+    order.refresh_from_db()
+    return order
+
+
+def names(answer) -> list[str]:
+    """Return the names that a page shows."""
+    return re.findall(r'<span class="name">(.*?)</span>', answer.content.decode(), re.DOTALL)

@@ -1,0 +1,262 @@
+"""What people do at the counter, as a browser without JavaScript asks for it (tests/browser has one with)."""
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from customers.models import Customer
+from desk.finding import find_customers, to_international
+from desk.sql import QUERIES, fetch_all
+from desk.tests.conftest import names, placed
+from orders.models import Order
+from sms.models import Message
+
+
+def test_it_sends_a_stranger_to_sign_in():
+    answer = Client().get("/orders/00000000-0000-0000-0000-000000000000/?a=b")
+    assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/accounts/login/")
+
+
+def test_it_serves_its_pages_under_a_strict_policy(clerk):
+    policy = clerk.get("/")["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "<script>" not in clerk.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("wan", True), ("WAN01", True), ("kam", True), ("kamau wanj", True), ("Wanjiku  Kamau", True),
+        ("+254712", True), ("254712", True), ("0712 345", True), ("5678", True), ("678", False), ("anjiku", False),
+        ("%", False), ("W_N", False), ("", False), ("\x00", False), ("'", False), ("& | !", False), ("0", True),
+    ],
+)  # fmt: skip
+def test_it_finds_a_customer_by_the_beginning_of_code_name_or_phone(wanjiku, typed, found):
+    Customer.objects.create(code="OTI01", name="Otieno Odhiambo", phone_number="+255622111222")
+    assert [customer["code"] for customer in find_customers(typed)] == (["WAN01"] if found else [])
+
+
+def test_it_reads_a_number_as_people_say_it(settings):
+    assert to_international("0712 345-678") == "+254712345678"
+    assert to_international("+49 30 123") == "+4930123"
+    assert to_international("Wanjiku") is None
+    settings.DESK_CALLING_CODE = "256"
+    assert to_international("0772") == "+256772"
+
+
+def test_it_finds_among_many_by_indexes(db):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO customers (code, name, phone_number) SELECT 'C' || n, 'Name' || n || ' Last' || n, "
+            "'+2547' || lpad(n::text, 8, '0') FROM generate_series(1, 20000) n"
+        )
+        cursor.execute("ANALYZE customers")
+    parameters = {"begins": "C77%", "phone_begins": "+25477%", "phone_ends": "%7777", "words": "last77:*"}
+    plan = str(fetch_all(f"EXPLAIN (FORMAT JSON) {QUERIES.find_customers}", **parameters))
+    for index in ("code", "phone", "phone_end", "name", "word"):
+        assert f"'customers_find_{index}'" in plan
+
+
+def test_it_opens_the_customer_when_only_one_is_found(clerk, wanjiku):
+    assert clerk.get("/", {"q": "kamau"})["Location"] == f"/customers/{wanjiku.pk}/"
+    assert names(clerk.get("/", {"q": "nobody"})) == ["Nobody is found. Add “nobody”"]
+    as_one_types = clerk.get("/", {"q": "kamau"}, headers={"HX-Request": "true"})
+    assert names(as_one_types) == ["Wanjiku Kamau", "Add “kamau”"]
+    assert b"<html" not in as_one_types.content
+
+
+def test_it_adds_a_customer_from_what_was_typed(clerk):
+    assert 'value="Njeri"' in clerk.get("/customers/new", {"q": "Njeri"}).content.decode()
+    assert 'value="+254733445566"' in clerk.get("/customers/new", {"q": "0733 445566"}).content.decode()
+    answer = clerk.post("/customers/new", {"name": "Njeri", "code": "N1", "phone_number": "0733 445 566"})
+    njeri = Customer.objects.get(code="N1")
+    assert (njeri.phone_number, answer["Location"]) == ("+254733445566", f"/customers/{njeri.pk}/")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"name": "", "code": "N1", "phone_number": "0733445566"}, "Must not be blank."),
+        ({"name": "N", "code": "N1", "phone_number": "12"}, "Must be a valid phone number"),
+        ({"name": "N", "code": "WAN01", "phone_number": "0733445566"}, "A customer with this code already exists"),
+        ({"name": "N", "code": "a" * 51, "phone_number": "0733445566"}, "Must have no more than 50 characters."),
+        ({"name": "N\x00", "code": "N1", "phone_number": "0733445566"}, "Null characters are not allowed."),
+    ],
+)
+def test_it_says_what_is_wrong_with_a_customer_and_keeps_what_was_typed(clerk, wanjiku, given, sentence):
+    for address in (
+        "/customers/new",
+        f"/customers/{Customer.objects.create(code='X', name='X', phone_number='+254722111222').pk}/edit",
+    ):
+        answer = clerk.post(address, given)
+        page = answer.content.decode()
+        assert (answer.status_code, sentence in page) == (400, True)
+        assert f'value="{given["code"]}"' in page
+
+
+def test_it_edits_a_customer(clerk, wanjiku):
+    address = f"/customers/{wanjiku.pk}/edit"
+    assert 'value="Wanjiku Kamau"' in clerk.get(address).content.decode()
+    clerk.post(address, {"name": "Wanjiku Otieno", "code": "WAN01", "phone_number": "+254712345678"})
+    wanjiku.refresh_from_db()
+    assert wanjiku.name == "Wanjiku Otieno"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_places_an_order_whose_sms_is_queued(settings, clerk, wanjiku):
+    settings.SMS_WAIT_SECONDS = 0  # no worker runs beside this test
+    answer = clerk.post(f"/customers/{wanjiku.pk}/orders", {"item": "Maize flour", "amount": "2,280.50"})
+    order = Order.objects.get()
+    assert answer["Location"] == f"/customers/{wanjiku.pk}/?placed={order.pk}"
+    assert (order.item, order.amount, order.customer_id) == ("Maize flour", Decimal("2280.50"), wanjiku.pk)
+    assert Message.objects.get(order_id=order.pk).state == "queued"
+    page = clerk.get(f"/customers/{wanjiku.pk}/", {"placed": order.pk}).content.decode()
+    assert "The order is placed." in page
+    assert "2,280.50" in page
+    assert "Queued" in page
+    for address in ("/", f"/orders/{order.pk}/"):
+        assert "Maize flour" in clerk.get(address).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("amount", "sentence"),
+    [("", "Must be a number."), ("x", "Must be a number."), ("0", "Must be more than 0."), ("1.234", "two decimals")],
+)
+def test_it_says_what_is_wrong_with_an_order(clerk, wanjiku, amount, sentence):
+    answer = clerk.post(f"/customers/{wanjiku.pk}/orders", {"item": "Maize", "amount": amount})
+    assert (answer.status_code, sentence in answer.content.decode()) == (400, True)
+    assert 'value="Maize"' in answer.content.decode()
+    order = placed(wanjiku)
+    assert clerk.post(f"/orders/{order.pk}/edit", {"item": "Maize", "amount": amount}).status_code == 400
+    assert Order.objects.get().amount == 2280
+
+
+def test_it_edits_an_order(clerk, wanjiku):
+    order = placed(wanjiku)
+    assert 'value="2280.00"' in clerk.get(f"/orders/{order.pk}/edit").content.decode()
+    clerk.post(f"/orders/{order.pk}/edit", {"item": "Rice", "amount": "99"})
+    order.refresh_from_db()
+    assert (order.item, order.amount) == ("Rice", 99)
+
+
+def test_it_pages_through_the_orders(clerk, wanjiku):
+    Order.objects.bulk_create(Order(customer=wanjiku, item=f"Item {n}", amount=1) for n in range(25))
+    first = clerk.get("/")
+    older = first.content.decode().partition('href="?before=')[2].partition('"')[0].replace("&amp;", "&")
+    second = clerk.get(f"/customers/{wanjiku.pk}/?before={older}")
+    assert (len(names(first)), len(names(second))) == (20, 5)
+    assert len({*names(first), *names(second)}) == 25
+    assert len(names(clerk.get("/?before=yesterday"))) == 20
+
+
+def test_it_tells_how_the_sms_stand_until_they_are_at_their_end(clerk, wanjiku):
+    order = placed(wanjiku)
+    live = clerk.get("/live", {"order": [order.pk, uuid4(), "none"]}).content.decode()
+    assert "Queued" in live
+    assert "hx-trigger" in live
+    Message.objects.update(state="delivered")
+    live = clerk.get("/live", {"order": order.pk}).content.decode()
+    assert "Delivered" in live
+    assert "hx-trigger" not in live
+
+
+def test_it_calls_an_sms_off_and_sends_it_again(clerk, wanjiku):
+    order = placed(wanjiku)
+    clerk.post(f"/orders/{order.pk}/sms/cancel")
+    assert Message.objects.get().state == "cancelled"
+    assert "Send again" in clerk.get(f"/orders/{order.pk}/").content.decode()
+    clerk.post(f"/orders/{order.pk}/sms/resend")
+    assert Message.objects.get().state == "queued"
+    Message.objects.update(state="accepted")
+    clerk.post(f"/orders/{order.pk}/sms/cancel")
+    assert Message.objects.get().state == "accepted"
+    Message.objects.all().delete()
+    for what in ("cancel", "resend"):
+        assert clerk.post(f"/orders/{order.pk}/sms/{what}").status_code == 302
+    assert "There is no SMS for this order." in clerk.get(f"/orders/{order.pk}/").content.decode()
+
+
+def undo(client: Client, answer) -> object:
+    """Press Undo on the page that a deletion leads to."""
+    page = client.get(answer["Location"]).content.decode()
+    assert "was deleted" in page
+    return client.post(page.partition('action="/deleted/')[2].partition('"')[0].join(("/deleted/", "")))
+
+
+def test_it_brings_a_deleted_order_back_with_its_sms(manager, wanjiku):
+    order = placed(wanjiku)
+    before = Order.objects.values().get()
+    answer = manager.post(f"/orders/{order.pk}/delete")
+    assert not Order.objects.exists()
+    assert Message.objects.get().state == "cancelled"
+    assert undo(manager, answer)["Location"] == f"/customers/{wanjiku.pk}/"
+    assert Order.objects.values().get() == before
+    message = Message.objects.get()
+    assert (message.order_id, message.state, message.withdrawn) == (order.pk, "queued", False)
+
+
+def test_it_brings_a_deleted_customer_back_with_all_orders(manager, wanjiku):
+    first, second = placed(wanjiku), placed(wanjiku)
+    Message.objects.filter(order_id=first.pk).update(state="delivered")
+    before = Customer.objects.values().get()
+    answer = manager.post(f"/customers/{wanjiku.pk}/delete")
+    assert not Customer.objects.exists()
+    assert not Order.objects.exists()
+    undo(manager, answer)
+    assert Customer.objects.values().get() == before
+    assert set(Order.objects.values_list("pk", flat=True)) == {first.pk, second.pk}
+    assert dict(Message.objects.values_list("order_id", "state")) == {first.pk: "delivered", second.pk: "queued"}
+
+
+def test_it_says_why_something_cannot_come_back(manager, wanjiku):
+    order = placed(wanjiku)
+    order_deleted = manager.post(f"/orders/{order.pk}/delete")
+    customer_deleted = manager.post(f"/customers/{wanjiku.pk}/delete")
+    assert "Bring back the customer first" in undo(manager, order_deleted).content.decode()
+    usurper = Customer.objects.create(code="WAN01", name="Other", phone_number="+254722111222")
+    answer = undo(manager, customer_deleted)
+    assert (answer.status_code, "has its code by now" in answer.content.decode()) == (409, True)
+    usurper.delete()
+    assert undo(manager, customer_deleted).status_code == 302
+    assert undo(manager, order_deleted).status_code == 302
+    assert manager.post(f"/deleted/{uuid4()}/restore").status_code == 404
+
+
+def test_it_shows_and_does_what_the_role_allows(viewer, clerk, manager, wanjiku):
+    order = placed(wanjiku)
+    pages = {who: who.get(f"/customers/{wanjiku.pk}/").content.decode() for who in (viewer, clerk, manager)}
+    assert ["Place order" in page for page in pages.values()] == [False, True, True]
+    assert ["/delete" in page for page in pages.values()] == [False, False, True]
+    assert viewer.post(f"/customers/{wanjiku.pk}/orders", {"item": "I", "amount": "1"}).status_code == 403
+    assert b"customers.add_customer" in viewer.get("/customers/new").content
+    assert clerk.post(f"/orders/{order.pk}/delete").status_code == 403
+    assert "Add “nobody”" not in viewer.get("/", {"q": "nobody"}).content.decode()
+
+
+def test_it_shows_no_orders_to_a_role_without_them(viewer, wanjiku):
+    group = viewer.get("/").wsgi_request.user.groups.get()
+    group.permissions.remove(group.permissions.get(codename="view_order"))
+    assert b"Your role does not show orders." in viewer.get("/").content
+    assert b"Wanjiku Kamau" in viewer.get(f"/customers/{wanjiku.pk}/").content
+
+
+def test_it_answers_404_for_what_is_not_there(manager, wanjiku):
+    nothing = uuid4()
+    for address in (f"/customers/{nothing}/", f"/orders/{nothing}/", f"/orders/{nothing}/edit"):
+        answer = manager.get(address)
+        assert (answer.status_code, b"It may have been deleted." in answer.content) == (404, True)
+    for address in (f"/customers/{nothing}/orders", f"/customers/{nothing}/delete", f"/orders/{nothing}/delete"):
+        assert manager.post(address, {"item": "I", "amount": "1"}).status_code == 404
+    assert b"There is nothing at this address." in manager.get("/nothing").content
+
+
+def test_a_page_weighs_little(clerk, wanjiku):
+    placed(wanjiku)
+    page = clerk.get("/").content
+    assets = [b"savannah.css", b"htmx-2.0.8.min.js", b"desk.js", b"icon.svg"]
+    assert all(asset in page for asset in assets)
+    assert b"https://" not in page

@@ -1,0 +1,278 @@
+"""The counter: find or add a customer, place an order, see its SMS go, put right what was wrong."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from customers.views import QUERIES as CUSTOMER_QUERIES
+from customers.views import CustomerInput, CustomerView
+from desk.finding import find_customers, to_international
+from desk.pages import found_or_404, is_from_htmx, page, uuid_or_none
+from desk.sql import QUERIES, fetch_all, fetch_row
+from orders.placing import QUERIES as ORDER_QUERIES
+from orders.placing import place_order
+from orders.views import OrderInput
+from savannah.api import FIRST_PAGE, Input, violated_constraint
+from savannah.sql import fetch_value
+from sms import outbox
+
+ORDERS_A_PAGE = 20
+CUSTOMER_GONE = "There is no such customer. It may have been deleted."
+ORDER_GONE = "There is no such order. It may have been deleted."
+
+
+@page("customers.view_customer", "GET")
+def counter(request: HttpRequest) -> HttpResponse:
+    """`/`: the latest orders, and what the search found. Enter opens the customer when there is only one."""
+    text = request.GET.get("q", "")
+    customers = find_customers(text)
+    if is_from_htmx(request):
+        return render(request, "desk/found.html", {"q": text, "customers": customers})
+    if len(customers) == 1:
+        return redirect("desk-customer", customers[0]["id"])
+    deleted_id = uuid_or_none(request.GET.get("deleted"))
+    deleted = fetch_row(QUERIES.get_deleted, id=deleted_id) if deleted_id else None
+    orders = _orders(request, QUERIES.list_orders) if request.user.has_perm("orders.view_order") else {}
+    return render(request, "desk/counter.html", {"q": text, "customers": customers, "deleted": deleted, **orders})
+
+
+def _orders(request: HttpRequest, statement: str, **parameters: Any) -> dict[str, Any]:
+    """Return a page of orders for a template, which ones are worth asking about again, and the next page's key."""
+    rows = fetch_all(statement, **parameters, **_key(request.GET), limit=ORDERS_A_PAGE + 1)
+    orders = rows[:ORDERS_A_PAGE]
+    more = len(rows) > ORDERS_A_PAGE
+    older = urlencode({"before": orders[-1]["created_at"].isoformat(), "id": orders[-1]["id"]}) if more else ""
+    return {"orders": orders, "older": older, "is_later_page": "before" in request.GET}
+
+
+def _key(query: QueryDict) -> dict[str, Any]:
+    try:
+        return {"after_time": datetime.fromisoformat(query.get("before", "")), "after_id": UUID(query.get("id", ""))}
+    except ValueError:
+        return dict(zip(("after_time", "after_id"), FIRST_PAGE, strict=True))
+
+
+# --- customers --------------------------------------------------------------------------------------------------------
+
+
+@page("customers.add_customer", "GET", "POST")
+def add_customer(request: HttpRequest) -> HttpResponse:
+    """`/customers/new`: what was searched for in vain is filled in already."""
+    if request.method != "POST":
+        text = request.GET.get("q", "").strip()
+        guess = to_international(text)
+        return _customer_form(request, {"phone_number": guess} if guess else {"name": text})
+    given = _typed_customer(request)
+    fields, faults = _checked(CustomerInput(data=given))
+    if not faults:
+        try:
+            with transaction.atomic():
+                document = fetch_value(CUSTOMER_QUERIES.create_customer, **fields)
+        except IntegrityError as error:
+            faults = _constraint_fault(error, CustomerView.constraints)
+        else:
+            return redirect("desk-customer", orjson.loads(document)["id"])
+    return _customer_form(request, given, faults)
+
+
+@page("customers.change_customer", "GET", "POST")
+def edit_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
+    """`/customers/<id>/edit`."""
+    customer = found_or_404(fetch_row(QUERIES.get_customer, id=customer_id), CUSTOMER_GONE)
+    if request.method != "POST":
+        return _customer_form(request, customer, customer=customer)
+    given = _typed_customer(request)
+    fields, faults = _checked(CustomerInput(data=given))
+    if not faults:
+        try:
+            with transaction.atomic():
+                fetch_value(CUSTOMER_QUERIES.update_customer, id=customer_id, **fields)
+        except IntegrityError as error:
+            faults = _constraint_fault(error, CustomerView.constraints)
+        else:
+            return redirect("desk-customer", customer_id)
+    return _customer_form(request, given, faults, customer=customer)
+
+
+def _typed_customer(request: HttpRequest) -> dict[str, str]:
+    given = _typed(request, "code", "name", "phone_number")
+    return {**given, "phone_number": to_international(given["phone_number"]) or given["phone_number"]}
+
+
+def _customer_form(
+    request: HttpRequest,
+    given: dict[str, Any],
+    faults: dict[str, str] | None = None,
+    customer: dict[str, Any] | None = None,
+) -> HttpResponse:
+    context = {"given": given, "faults": faults, "customer": customer}
+    return render(request, "desk/customer_form.html", context, status=400 if faults else 200)
+
+
+@page("customers.view_customer", "GET")
+def show_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
+    """`/customers/<id>/`: a form for the next order, and those before."""
+    return _customer_page(request, customer_id)
+
+
+@page("orders.add_order", "POST")
+def add_order(request: HttpRequest, customer_id: UUID) -> HttpResponse:
+    """`/customers/<id>/orders`: place an order; as through the API, its SMS is sent."""
+    customer = found_or_404(fetch_row(QUERIES.get_customer, id=customer_id), CUSTOMER_GONE)
+    given = _typed(request, "item", "amount")
+    fields, faults = _checked(OrderInput(data={**given, "amount": given["amount"].replace(",", "")}))
+    if faults:
+        return _customer_page(request, customer_id, given, faults)
+    order = place_order(customer_code=customer["code"], **fields)
+    if order is None:
+        raise Http404(CUSTOMER_GONE)
+    placed = urlencode({"placed": orjson.loads(order.document)["id"]})
+    return HttpResponseRedirect(f"{reverse('desk-customer', args=[customer_id])}?{placed}")
+
+
+def _customer_page(
+    request: HttpRequest,
+    customer_id: UUID,
+    given: dict[str, str] | None = None,
+    faults: dict[str, str] | None = None,
+) -> HttpResponse:
+    customer = found_or_404(fetch_row(QUERIES.get_customer, id=customer_id), CUSTOMER_GONE)
+    sees_orders = request.user.has_perm("orders.view_order")
+    orders = _orders(request, QUERIES.list_orders_of_customer, customer_id=customer_id) if sees_orders else {}
+    context = {
+        "customer": customer,
+        "given": given or {},
+        "faults": faults,
+        "placed": uuid_or_none(request.GET.get("placed")),
+        **orders,
+    }
+    return render(request, "desk/customer.html", context, status=400 if faults else 200)
+
+
+@page("customers.delete_customer", "POST")
+def delete_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
+    """`/customers/<id>/delete`: gone at once, with a way back."""
+    return _to_counter(fetch_value(QUERIES.delete_customer, id=customer_id), CUSTOMER_GONE)
+
+
+def _to_counter(deleted_id: UUID | None, sentence: str) -> HttpResponse:
+    if deleted_id is None:
+        raise Http404(sentence)
+    return HttpResponseRedirect(f"{reverse('desk')}?{urlencode({'deleted': deleted_id})}")
+
+
+# --- orders -----------------------------------------------------------------------------------------------------------
+
+
+@page("orders.view_order", "GET")
+def show_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """`/orders/<id>/`: the order as a receipt, and the way of its SMS."""
+    order = found_or_404(fetch_row(QUERIES.get_order, id=order_id), ORDER_GONE)
+    sms = orjson.loads(order["sms"]) if order["sms_id"] else None
+    context = {"order": order, "sms": _with_times(sms) if sms else None, "orders": [order]}
+    return render(request, "desk/order.html", context)
+
+
+def _with_times(sms: dict[str, Any]) -> dict[str, Any]:
+    """Return an SMS whose history is one list, oldest first, its times no longer text."""
+    history = [
+        {"time": datetime.fromisoformat(attempt["asked_at"]), "word": attempt["status"], "reason": attempt["reason"]}
+        for attempt in sms["attempts"]
+    ] + [
+        {
+            "time": datetime.fromisoformat(report["received_at"]),
+            "report": report["status"],
+            "reason": report["failure_reason"],
+        }
+        for report in sms["delivery_reports"]
+    ]
+    return {**sms, "history": sorted(history, key=lambda event: event["time"])}
+
+
+@page("orders.change_order", "GET", "POST")
+def edit_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """`/orders/<id>/edit`."""
+    order = found_or_404(fetch_row(QUERIES.get_order, id=order_id), ORDER_GONE)
+    if request.method != "POST":
+        return render(request, "desk/order_form.html", {"order": order, "given": order})
+    given = _typed(request, "item", "amount")
+    fields, faults = _checked(OrderInput(data={**given, "amount": given["amount"].replace(",", "")}))
+    if faults:
+        context = {"order": order, "given": given, "faults": faults}
+        return render(request, "desk/order_form.html", context, status=400)
+    fetch_value(ORDER_QUERIES.update_order, id=order_id, **fields)
+    return redirect("desk-order", order_id)
+
+
+@page("orders.delete_order", "POST")
+def delete_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """`/orders/<id>/delete`: gone at once, its SMS called off when it still can be, with a way back."""
+    return _to_counter(fetch_value(QUERIES.delete_order, id=order_id), ORDER_GONE)
+
+
+@page("orders.delete_order", "POST")
+def restore(request: HttpRequest, deleted_id: UUID) -> HttpResponse:
+    """`/deleted/<id>/restore`: bring back what was deleted."""
+    try:
+        with transaction.atomic():
+            customer_id = fetch_value(QUERIES.restore, id=deleted_id)
+    except IntegrityError as error:
+        return render(request, "desk/not_restored.html", {"constraint": violated_constraint(error)}, status=409)
+    if customer_id is None:
+        raise Http404("It is back already, or its day is over.")
+    return redirect("desk-customer", customer_id)
+
+
+@page("orders.change_order", "POST")
+def resend_sms(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """`/orders/<id>/sms/resend`: send the SMS again."""
+    order = found_or_404(fetch_row(QUERIES.get_order, id=order_id), ORDER_GONE)
+    if order["sms_id"]:
+        outbox.resend(order["sms_id"])
+    return redirect("desk-order", order_id)
+
+
+@page("orders.change_order", "POST")
+def cancel_sms(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """`/orders/<id>/sms/cancel`: call an SMS off that is not sent yet."""
+    order = found_or_404(fetch_row(QUERIES.get_order, id=order_id), ORDER_GONE)
+    if order["sms_id"]:
+        outbox.cancel(order["sms_id"])
+    return redirect("desk-order", order_id)
+
+
+@page("orders.view_order", "GET")
+def live(request: HttpRequest) -> HttpResponse:
+    """`/live?order=<id>&...`: how the SMS of these orders stand now; a page asks until all are at their end."""
+    ids = [id_ for id_ in map(uuid_or_none, request.GET.getlist("order")[:ORDERS_A_PAGE]) if id_]
+    return render(request, "desk/live.html", {"orders": fetch_all(QUERIES.list_states, ids=ids), "swap": True})
+
+
+# --- forms ------------------------------------------------------------------------------------------------------------
+
+
+def _typed(request: HttpRequest, *names: str) -> dict[str, str]:
+    return {name: request.POST.get(name, "") for name in names}
+
+
+def _checked(form: Input) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the fields as the API takes them, and what is wrong with them, by field, in the API's words."""
+    form.is_valid()
+    return form.validated_data if not form.errors else {}, {
+        name: str(errors[0]) for name, errors in form.errors.items()
+    }
+
+
+def _constraint_fault(error: IntegrityError, sentences: Any) -> dict[str, str]:
+    violation = violated_constraint(error)
+    if violation not in sentences:
+        raise error
+    _, sentence = sentences[violation]
+    return {"code" if violation.endswith("code_key") else "phone_number": sentence}
