@@ -194,6 +194,7 @@ $_$;
 
 CREATE FUNCTION sms_segments(body text) RETURNS smallint
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'public'
     AS $$
 DECLARE
     gsm CONSTANT boolean := sms_encoding(body) = 'GSM-7';
@@ -1322,6 +1323,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('savannah', '0001_throttles', CURRENT_TIMESTAMP),
     ('sessions', '0001_initial', CURRENT_TIMESTAMP),
-    ('sms', '0002_request_id', CURRENT_TIMESTAMP);
+    ('sms', '0002_request_id', CURRENT_TIMESTAMP),
+    ('sms', '0003_restorable', CURRENT_TIMESTAMP);
 
 COMMIT;

@@ -30,3 +30,11 @@ SELECT pg_try_advisory_lock(hashtextextended('upkeep', 0));
 -- name: unlock_upkeep
 -- Leave the upkeep to whoever is next; so does a connection that ends.
 SELECT pg_advisory_unlock(hashtextextended('upkeep', 0));
+
+-- name: list_tables
+-- The tables that a backup holds.
+SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname;
+
+-- name: cut_connections
+-- End every connection to a database, before it is renamed.
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database AND pid <> pg_backend_pid();

@@ -1,0 +1,69 @@
+"""`manage.py backup` and `restore`, of the service while orders come in."""
+
+import threading
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from conftest import Api, eventually
+
+CUSTOMER = {"code": "BACKUP", "name": "Njeri", "phone_number": "+254712345111"}
+ORDER = {"customer_code": "BACKUP", "item": "Lamp “warm”", "amount": 5}
+
+
+@pytest.fixture(scope="module")
+def api(service):
+    with Api(service.url, service.manage("token")) as session:
+        yield session
+
+
+def test_a_backup_under_load_is_proven_and_brings_back_what_was_lost(service, api, tmp_path):
+    customer = api.post("/api/customers/", json=CUSTOMER).json()
+    first = api.post("/api/orders/", json=ORDER).json()
+    file = tmp_path / "savannah.dump"
+    with _orders_coming_in(service, api) as placed:
+        said = service.manage("backup", str(file))
+    assert len(placed) > 1
+    assert "orders: " in said
+    assert said.endswith("rows, proven.")
+    assert file.stat().st_mode & 0o077 == 0
+
+    assert api.delete(f"/api/customers/{customer['id']}/").status_code == 204
+    assert api.get(f"/api/orders/{first['id']}/").status_code == 404
+    assert "now the database customer_order_db_before_" in service.manage("restore", str(file))
+    assert eventually(lambda: api.get(f"/api/orders/{first['id']}/").ok)
+    assert eventually(lambda: api.post("/api/orders/", json=ORDER).json().get("sms_sent"), 30)
+
+
+class _orders_coming_in:  # noqa: N801 - used as a function
+    def __init__(self, service, api) -> None:
+        self.placed: list[str] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._place, args=[service.url, api.headers["Authorization"]])
+
+    def _place(self, url, authorization) -> None:
+        with Api(url, None) as api:
+            while not self._over.is_set():
+                answer = api.post("/api/orders/", json=ORDER, headers={"Authorization": authorization})
+                self.placed.append(answer.json()["id"])
+
+    def __enter__(self) -> list[str]:
+        self._thread.start()
+        return self.placed
+
+    def __exit__(self, *error) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def test_a_file_that_is_no_backup_leaves_the_database_as_it_is(transactional_db, tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("Dear diary")
+    with pytest.raises(CommandError, match=r"pg_restore: .*The database is as it was"):
+        call_command("restore", str(file))
+    with pytest.raises(CommandError, match="does not exist"):
+        call_command("restore", str(tmp_path / "nothing.dump"))
+    with pytest.raises(CommandError, match="A backup replaces nothing"):
+        call_command("backup", str(file))
+    with pytest.raises(CommandError, match="No such file or directory"):
+        call_command("backup", str(tmp_path / "no folder" / "x.dump"))
