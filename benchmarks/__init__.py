@@ -1,0 +1,1 @@
+"""Measurements of the service beside peers on the same database: `make bench`."""

@@ -1,0 +1,70 @@
+"""Peer (c), the limit: pgbench with the service's own statements, read from its queries.sql, and psql's COPY."""
+
+import re
+import secrets
+import subprocess
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+
+from benchmarks.peers.statements import statement, with_values
+
+# The service's cursor reads the same rows in the same order.
+COPY_ORDERS = """
+COPY (SELECT order_document(o, c) FROM orders o JOIN customers c ON c.id = o.customer_id
+      ORDER BY o.created_at DESC, o.id DESC) TO STDOUT
+"""
+# What differs from one request to the next: pgbench has no strings of its own.
+_VARYING = {
+    "customer_code": "('CUST' || lpad((:number)::text, 4, '0'))",
+    "sms_id": "gen_random_uuid()",
+    "amount": ":number",
+}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """PostgreSQL's own programs, on the service's database."""
+
+    programs: Path
+    host: str
+    database: str
+    token: str
+    folder: Path
+
+    def place(self, *, clients: int, seconds: float) -> float:
+        """Return orders a second: the token's look-up and the order's statement, prepared, nothing between them."""
+        return self._pgbench("place", statement("orders", "place_order"), clients, seconds)
+
+    def read(self, ids: list[str], *, clients: int, seconds: float) -> float:
+        """Return reads a second."""
+        any_of_them = "(ARRAY[{}]::uuid[])[:number]".format(",".join(f"'{id_}'" for id_ in ids[:1000]))
+        return self._pgbench("read", with_values(statement("orders", "get_order"), id=any_of_them), clients, seconds)
+
+    def _pgbench(self, name: str, text: str, clients: int, seconds: float) -> float:
+        text = with_values(text, **_VARYING)
+        script = self.folder / f"{name}.sql"
+        script.write_text(f"\\set number random(1, 1000)\n{statement('accounts', 'find_bearer')}\n{text}\n")
+        values = {
+            "checksum": sha256(self.token.encode()).hexdigest(),
+            "default_role": "manager",
+            "actor": orjson.dumps({"id": 1, "name": "admin", "client": None}).decode(),
+            "item": "Laptop Computer",
+            "template": "Hello %1$s! Your order for %2$s worth %3$s %4$s has been received. Thank you!",
+            "currency": "KES",
+            "request_id": secrets.token_hex(16),
+        }
+        command = [self.programs / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
+        command += ["-T", str(max(1, round(seconds))), "-f", script, "-h", self.host, "-U", "postgres"]
+        command += [part for key, value in values.items() for part in ("-D", f"{key}={value}")]
+        done = subprocess.run([*command, self.database], capture_output=True, text=True, check=False)
+        found = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
+        if done.returncode or not found:
+            raise RuntimeError(done.stderr or done.stdout)
+        return float(found[1])
+
+    def copy(self) -> list[str | Path]:
+        """Return the command that writes all orders as JSON to its output."""
+        return [self.programs / "psql", "-qXAt", "-h", self.host, "-U", "postgres", "-c", COPY_ORDERS, self.database]
