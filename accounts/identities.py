@@ -14,6 +14,16 @@ from savannah.sql import fetch_value, load_queries
 QUERIES = load_queries(__file__)
 
 
+def sign_in_user(issuer: str, claims: Mapping[str, Any], roles: Sequence[str] | None) -> int:
+    """Return the id of the user that (issuer, sub) names, made when need be; keep the roles that their groups mean."""
+    names = {"issuer": issuer, "subject": str(claims["sub"]), "roles": None if roles is None else list(roles)}
+    user_id = fetch_value(QUERIES.keep_roles, **names, actor=actor(user_id=None, name=f"sign-in at {issuer}"))
+    if user_id is None:
+        create_user(issuer, claims, roles)
+        user_id = fetch_value(QUERIES.keep_roles, **names)
+    return int(user_id)
+
+
 def create_user(issuer: str, claims: Mapping[str, Any], roles: Sequence[str] | None) -> None:
     """Create the user that (issuer, sub) names, unless somebody just did. They cannot sign in here by a password."""
     subject = str(claims["sub"])

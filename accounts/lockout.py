@@ -29,3 +29,8 @@ def locked_out(request: HttpRequest, *of_axes: object) -> HttpResponse:
 def for_the_log(username: str, ip_address: str, user_agent: str, path_info: str, request: HttpRequest) -> str:
     """Return what the log may say of who tried: the name may be a password in the wrong field."""
     return f"somebody at {ip_address}"
+
+
+def names_nobody(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
+    """Whether an attempt is no guess at a password, but an answer of the provider that the pages sign in at."""
+    return not (credentials or {}).get("username")

@@ -32,6 +32,12 @@ INSERT INTO identities (user_id, issuer, subject, roles)
 SELECT made.id, :issuer, :subject, :roles::text[] FROM made
 RETURNING user_id, acting(:actor);
 
+-- name: keep_roles
+-- What the user's groups mean at this sign-in.
+UPDATE identities SET roles = :roles::text[]
+WHERE issuer = :issuer AND subject = :subject
+RETURNING user_id, acting(:actor);
+
 -- name: find_rights
 -- What a user may do on pages.
 SELECT ARRAY(SELECT rights_of(u.id, i.roles, CASE WHEN i.roles IS NULL THEN :default_role END))

@@ -1,9 +1,11 @@
 """Sign-in, and the OpenID provider under /o/."""
 
+from django.conf import settings
 from django.urls import include, path
 from oauth2_provider.views.base import RevokeTokenView
 
 from accounts import views
+from accounts.relying import Begin, Callback
 
 # The names are django-oauth-toolkit's: its views and the admin link to each other by them.
 provider = [
@@ -19,7 +21,15 @@ provider = [
     path(".well-known/jwks.json", views.jwks, name="jwks-info"),
 ]
 
+# Signing in to the pages at an OpenID provider, where one is configured.
+relying = [
+    path("oidc/authenticate/", Begin.as_view(), name="oidc_authentication_init"),
+    path("oidc/callback/", Callback.as_view(), name="oidc_authentication_callback"),
+    path("oidc/logout/", views.SignOut.as_view(), name="oidc_logout"),
+]
+
 urlpatterns = [
+    *(relying if settings.OIDC_RP_CLIENT_ID else []),
     path("accounts/login/", views.SignIn.as_view(), name="login"),
     path("accounts/logout/", views.SignOut.as_view(), name="logout"),
     path("o/", include((provider, "oauth2_provider"))),

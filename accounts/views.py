@@ -14,6 +14,7 @@ from django.db import transaction
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -158,6 +159,8 @@ class SignOut(Page, LogoutView):
 class Authorize(Checked, Page, AuthorizationView):
     """`/o/authorize/`: sign in, consent, and back to the client with a code (OpenID Connect Core, section 3.1.2)."""
 
+    login_url = reverse_lazy("login")  # not LOGIN_URL, which leads here where the pages sign in at this provider
+
     @property
     def _prompt(self) -> set[str]:
         return set(self.request.GET.get("prompt", "").split())
@@ -197,7 +200,7 @@ class Authorize(Checked, Page, AuthorizationView):
             query.pop(name, None)
         if prompt := " ".join(sorted(self._prompt - {"login", "select_account"})):
             query["prompt"] = prompt
-        return redirect_to_login(f"{self.request.path}?{query.urlencode()}", settings.LOGIN_URL)
+        return redirect_to_login(f"{self.request.path}?{query.urlencode()}", str(self.login_url))
 
     def _auth_time(self) -> int:
         seconds: int = self.request.session.get("auth_time", 0)

@@ -67,6 +67,24 @@ if not SECRET_KEY or SECRET_KEY in PLACEHOLDERS:
 OIDC_RSA_PRIVATE_KEY = env.str("OIDC_RSA_PRIVATE_KEY", multiline=True, default="")
 OIDC_RSA_KEY_FILE = DATA_DIR / RSA_KEY_FILE
 
+# --- signing in to the pages: at an OpenID provider, ours or another one; without a client id, with a password --------
+OIDC_ISSUER = f"{PUBLIC_URL}/o"
+OIDC_RP_CLIENT_ID = env.str("OIDC_RP_CLIENT_ID", default="")
+OIDC_RP_CLIENT_SECRET = env.str("OIDC_RP_CLIENT_SECRET", default="")
+OIDC_RP_SCOPES = env.str("OIDC_RP_SCOPES", default="openid profile email")
+OIDC_RP_SIGN_ALGO = env.str("OIDC_RP_SIGN_ALGO", default="HS256")
+OIDC_OP_AUTHORIZATION_ENDPOINT = env.str("OIDC_OP_AUTHORIZATION_ENDPOINT", default=f"{OIDC_ISSUER}/authorize/")
+OIDC_OP_TOKEN_ENDPOINT = env.str("OIDC_OP_TOKEN_ENDPOINT", default=f"{OIDC_ISSUER}/token/")
+OIDC_OP_USER_ENDPOINT = env.str("OIDC_OP_USER_ENDPOINT", default=f"{OIDC_ISSUER}/userinfo/")
+OIDC_OP_JWKS_ENDPOINT = env.str("OIDC_OP_JWKS_ENDPOINT", default=f"{OIDC_ISSUER}/.well-known/jwks.json")
+# What the provider calls itself in its tokens.
+OIDC_OP_ISSUER = env.str("OIDC_OP_ISSUER", default="")
+if not OIDC_OP_ISSUER and f"{OIDC_ISSUER}/authorize/" != OIDC_OP_AUTHORIZATION_ENDPOINT:
+    sys.exit("OIDC_OP_ISSUER is not set. It is the `issuer` that the provider of OIDC_OP_* names in its metadata.")
+OIDC_OP_ISSUER = OIDC_OP_ISSUER or OIDC_ISSUER
+OIDC_USE_PKCE = True
+OIDC_TIMEOUT = 5
+
 # --- SMS --------------------------------------------------------------------------------------------------------------
 SMS_SANDBOX_HOST = env.str("SMS_SANDBOX_HOST", default="127.0.0.1")
 SMS_SANDBOX_PORT = env.int("SMS_SANDBOX_PORT", default=PORT + 1)
@@ -134,6 +152,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.relying.Refresh",
     "accounts.audit.Acting",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -162,7 +181,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
-LOGIN_URL = "/accounts/login/"
+LOGIN_URL = "/oidc/authenticate/" if OIDC_RP_CLIENT_ID else "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
@@ -170,6 +189,9 @@ LOGOUT_REDIRECT_URL = "/"
 HTTPS = PUBLIC_URL.startswith("https://")
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_AGE = 12 * 3600
+if OIDC_RP_CLIENT_ID:
+    # The provider may be on the same host, where cookies of one name would be one cookie.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "desk_sessionid", "desk_csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 # TLS ends at a proxy, which says so.
@@ -193,6 +215,7 @@ AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "savannah.throttle.client_address"
 AXES_CLIENT_STR_CALLABLE = "accounts.lockout.for_the_log"
 AXES_LOCKOUT_CALLABLE = "accounts.lockout.locked_out"
+AXES_WHITELIST_CALLABLE = "accounts.lockout.names_nobody"
 # From one address, whatever the names.
 SIGN_INS_PER_MINUTE = env.int("SIGN_INS_PER_MINUTE", default=30)
 
@@ -238,7 +261,11 @@ SPECTACULAR_SETTINGS = {
 # --- roles ------------------------------------------------------------------------------------------------------------
 # The role of a user who has none: viewer, clerk, manager, another group's name, or empty for no rights at all.
 DEFAULT_ROLE = env.str("DEFAULT_ROLE", default="manager")
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "accounts.roles.RoleBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    *(["accounts.relying.Backend"] if OIDC_RP_CLIENT_ID else []),
+    "accounts.roles.RoleBackend",
+]
 # A token that carries one of these is limited to those it carries.
 API_SCOPES = {
     "customers:read": "See customers",
@@ -251,7 +278,6 @@ API_SCOPES = {
 OIDC_ISSUERS = env.str("OIDC_ISSUERS", default="")
 
 # --- OpenID Connect ---------------------------------------------------------------------------------------------------
-OIDC_ISSUER = f"{PUBLIC_URL}/o"
 REFRESH_TOKEN_SECONDS = 30 * 24 * 3600
 # Of each address; 0: as many as they like.
 TOKEN_REQUESTS_PER_MINUTE = env.int("TOKEN_REQUESTS_PER_MINUTE", default=300)

@@ -18,17 +18,29 @@ class ForeignIssuer:
         self.asked: list[str] = []
         self.silent = threading.Event()
         self.metadata: dict = {}
+        # What it answers to the code of a sign-in.
+        self.token_answer: dict = {}
+        self.userinfo: dict = {}
         self.keys: dict[str, rsa.RSAPrivateKey] = {}
         self.rotate("key-1")
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
+
             def do_GET(self):
                 issuer.asked.append(self.path)
                 if issuer.silent.is_set():
                     time.sleep(4)
                     return
-                documents = {"/.well-known/openid-configuration": issuer.metadata, "/keys": issuer.jwks()}
+                documents = {
+                    "/.well-known/openid-configuration": issuer.metadata,
+                    "/keys": issuer.jwks(),
+                    "/token": issuer.token_answer,
+                    "/userinfo": issuer.userinfo,
+                }
                 body = json.dumps(documents.get(self.path, {})).encode()
                 self.send_response(200 if self.path in documents else 404)
                 self.send_header("Content-Length", str(len(body)))

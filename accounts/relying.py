@@ -1,0 +1,145 @@
+"""Signing in to the pages at an OpenID provider: this service's own or another one (OIDC_RP_*, OIDC_OP_*).
+
+mozilla-django-oidc walks the flow. What it leaves open is closed here: the ID token's issuer and audience, users
+matched by e-mail address, faults that become error pages, sessions renewed in the middle of a call that no person sees.
+"""
+
+import logging
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import requests
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.core.exceptions import MiddlewareNotUsed, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from mozilla_django_oidc.auth import OIDCAuthenticationBackend
+from mozilla_django_oidc.middleware import SessionRefresh
+from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
+
+from accounts.identities import sign_in_user
+from accounts.issuer_keys import Keys
+from accounts.issuers import LEEWAY_SECONDS, issuer_named
+from accounts.roles import RoleBackend
+
+logger = logging.getLogger(__name__)
+
+
+@cache
+def provider_keys() -> Keys:
+    """Return the key set of the provider, for ID tokens that are signed with one."""
+    return Keys(settings.OIDC_OP_ISSUER, settings.OIDC_OP_JWKS_ENDPOINT, (settings.OIDC_RP_SIGN_ALGO,))
+
+
+class Backend(OIDCAuthenticationBackend, RoleBackend):
+    """Checks what the provider answered, and finds the user that it means (OpenID Connect Core, section 3.1.3.7)."""
+
+    def authenticate(  # type: ignore[override] # no user name and no password
+        self, request: HttpRequest | None, **credentials: Any
+    ) -> User | None:
+        """Return the user; None for an answer that proves nothing, with a line in the log that says why."""
+        try:
+            user: User | None = super().authenticate(request, **credentials)
+        except requests.RequestException as error:
+            status = getattr(error.response, "status_code", None)
+            logger.warning("sign-in failed: the provider did not answer well (%s %s)", type(error).__name__, status)
+        except (SuspiciousOperation, jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
+            logger.warning("sign-in failed: the provider's answer is not sound (%s)", type(error).__name__)
+        else:
+            return user
+        return None
+
+    def retrieve_matching_jwk(self, token: str) -> jwt.PyJWK:
+        """Return the provider's key for the token."""
+        header = jwt.get_unverified_header(token)
+        key = provider_keys().find(header.get("kid"), header["alg"])
+        if key is None:
+            raise SuspiciousOperation("The ID token is signed with a key that the provider does not publish.")
+        return key
+
+    def _verify_jws(self, payload: str, key: Any) -> dict[str, Any]:
+        """Verify signature and times, and that the token is by this provider, for this application."""
+        claims: dict[str, Any] = jwt.decode(
+            payload,
+            key,
+            algorithms=[settings.OIDC_RP_SIGN_ALGO],
+            audience=settings.OIDC_RP_CLIENT_ID,
+            issuer=settings.OIDC_OP_ISSUER,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "iat", "iss", "sub", "aud"]},
+        )
+        if claims.get("azp", settings.OIDC_RP_CLIENT_ID) != settings.OIDC_RP_CLIENT_ID:
+            raise SuspiciousOperation("The ID token is for another application.")
+        return claims
+
+    def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> User | None:
+        """Return the user that (issuer, sub) names; what other providers say of groups becomes their roles here."""
+        told = self.get_userinfo(access_token, id_token, payload)
+        if told.get("sub") != payload["sub"]:
+            raise SuspiciousOperation("The user information is about somebody else.")
+        users = get_user_model()._default_manager
+        if settings.OIDC_OP_ISSUER == settings.OIDC_ISSUER:
+            return users.filter(pk=int(payload["sub"])).first()
+        issuer, claims = issuer_named(settings.OIDC_OP_ISSUER), {**told, **payload}
+        user_id = sign_in_user(settings.OIDC_OP_ISSUER, claims, issuer.roles_of(claims) if issuer else None)
+        return users.get(pk=user_id)
+
+
+def _at_public_url(request: HttpRequest) -> None:
+    # The provider knows one redirect URI, whatever name and scheme this request came in by.
+    request.build_absolute_uri = f"{settings.PUBLIC_URL}{{}}".format  # type: ignore[method-assign]
+
+
+class Begin(OIDCAuthenticationRequestView):
+    """`/oidc/authenticate/`: to the provider, from our one public address, whose cookie the callback will find."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Redirect to the provider."""
+        if request.get_host() != urlsplit(settings.PUBLIC_URL).netloc:
+            return HttpResponseRedirect(settings.PUBLIC_URL + request.get_full_path())
+        _at_public_url(request)
+        response: HttpResponse = super().get(request)
+        return response
+
+
+class Callback(OIDCAuthenticationCallbackView):
+    """`/oidc/callback/`: back from the provider."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Sign in and go on to where the user wanted to go."""
+        _at_public_url(request)
+        try:
+            response: HttpResponse = super().get(request)
+        except SuspiciousOperation:
+            return self.login_failure()  # a state that this browser did not bring along
+        return response
+
+    def login_failure(self) -> HttpResponse:
+        """Say so, and offer to try again."""
+        return render(self.request, "accounts/sign_in_failed.html", status=403)
+
+
+class Refresh(SessionRefresh):
+    """Asks the provider every 15 minutes whether the user is still signed in there, as they open a page."""
+
+    def __init__(self, get_response: Any) -> None:
+        if not settings.OIDC_RP_CLIENT_ID:
+            raise MiddlewareNotUsed
+        super().__init__(get_response)
+
+    def is_refreshable_url(self, request: HttpRequest) -> bool:
+        """Whether a person waits for this page: not the API, not a part that a page loads, not the provider's own."""
+        is_page = "text/html" in request.headers.get("Accept", "") and "HX-Request" not in request.headers
+        ours = request.path.startswith(("/api/", "/o/", "/accounts/", "/oidc/"))
+        return is_page and not ours and bool(super().is_refreshable_url(request))
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        """Redirect to the provider and back when the time has come."""
+        if self.is_refreshable_url(request):
+            _at_public_url(request)
+        response: HttpResponse | None = super().process_request(request)
+        return response
