@@ -45,6 +45,7 @@ def place_order(*, customer_code: str, item: str, amount: Decimal) -> PlacedOrde
             request_id=request_id.get(),
             template=sms_template(),
             currency=settings.SMS_CURRENCY,
+            transliterate=settings.SMS_TRANSLITERATE,
         )
         connection.close()
         return document and PlacedOrder(document, outcome.wait())

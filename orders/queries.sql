@@ -12,8 +12,9 @@ WITH customer AS (
 ), queued AS (
     INSERT INTO sms_messages (id, order_id, request_id, phone_number, body)
     SELECT :sms_id::uuid, placed.id, :request_id, customer.phone_number,
-           format(:template::text, customer.name, placed.item, :currency::text, placed.amount)
-    FROM placed, customer
+           CASE WHEN :transliterate THEN sms_transliterate(sms.body) ELSE sms.body END
+    FROM placed, customer,
+         format(:template::text, customer.name, placed.item, :currency::text, placed.amount) AS sms (body)
     RETURNING id
 )
 SELECT order_document(row(placed.*)::orders, row(customer.*)::customers), pg_notify('sms_due', ''),
@@ -55,6 +56,10 @@ SELECT id FROM customers WHERE code = :code OR id = :id::uuid;
 -- name: get_order
 -- One order with its customer.
 SELECT order_document(o, c) FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.id = :id;
+
+-- name: get_sms
+-- The SMS of an order, with its history: no row without the order, null when the order has no SMS.
+SELECT sms_document(m) FROM orders o LEFT JOIN sms_messages m ON m.order_id = o.id WHERE o.id = :id;
 
 -- name: update_order
 -- A field that is null stays as it is.

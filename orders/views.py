@@ -90,6 +90,47 @@ class PlacedOrderOutput(OrderOutput):
     sms_status = serializers.CharField()
 
 
+class AttemptOutput(serializers.Serializer[Any]):
+    """One time that the gateway was asked."""
+
+    number = serializers.IntegerField()
+    asked_at = serializers.DateTimeField()
+    answered_at = serializers.DateTimeField(allow_null=True)
+    http_status = serializers.IntegerField(allow_null=True)
+    status = serializers.CharField()
+    reason = serializers.CharField()
+    provider_message_id = serializers.CharField()
+
+
+class ReportOutput(serializers.Serializer[Any]):
+    """One delivery report."""
+
+    received_at = serializers.DateTimeField()
+    status = serializers.CharField()
+    failure_reason = serializers.CharField()
+    network_code = serializers.CharField()
+    provider_message_id = serializers.CharField()
+
+
+class SmsOutput(serializers.Serializer[Any]):
+    """An SMS with its history."""
+
+    id = serializers.UUIDField()
+    status = serializers.CharField()
+    phone_number = serializers.CharField()
+    body = serializers.CharField()
+    segments = serializers.IntegerField()
+    encoding = serializers.CharField()
+    possible_duplicate = serializers.BooleanField()
+    reason = serializers.CharField()
+    cost = serializers.CharField()
+    provider_message_id = serializers.CharField()
+    attempts = AttemptOutput(many=True)
+    delivery_reports = ReportOutput(many=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
 class OrderView(APIView):
     """What all order addresses share."""
 
@@ -165,6 +206,20 @@ class OrderDetail(OrderView):
         if fetch_value(QUERIES.delete_order, id=uuid_or_404(order_id, NOT_FOUND)) is None:
             raise NotFound(NOT_FOUND)
         return HttpResponse(status=204)
+
+
+class OrderSms(OrderView):
+    """`/api/orders/{order_id}/sms/`."""
+
+    actions = {"GET": "retrieve SMS"}
+
+    @extend_schema(operation_id="orders_sms", responses={200: SmsOutput, **errors(401, 404)})
+    def get(self, request: Request, order_id: str) -> HttpResponse:
+        """Get the SMS of an order: its state, each attempt to send it, each delivery report."""
+        row = fetch_one(QUERIES.get_sms, id=uuid_or_404(order_id, NOT_FOUND))
+        if row is None:
+            raise NotFound(NOT_FOUND)
+        return found(row[0], "The order has no SMS")
 
 
 class OrdersByCustomerCode(OrderView):

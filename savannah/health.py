@@ -5,7 +5,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
-from sms.outbox import count_workers, oldest_due_seconds
+from sms.outbox import count_workers, holds_up, oldest_due_seconds
 
 
 def alive(request: HttpRequest) -> JsonResponse:
@@ -14,12 +14,16 @@ def alive(request: HttpRequest) -> JsonResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """`GET /readyz`: 200 when the database answers and is migrated, else 503; tells how old the oldest due SMS is."""
+    """`GET /readyz`: 200 when the database answers and is migrated, else 503; and how the SMS are."""
     try:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return _not_ready("migrations are missing")
-        sms = {"sms_workers": count_workers(), "oldest_queued_sms_seconds": oldest_due_seconds()}
+        sms = {
+            "sms_workers": count_workers(),
+            "oldest_queued_sms_seconds": oldest_due_seconds(),
+            "sms_held_up": holds_up(),
+        }
     except DatabaseError:
         return _not_ready("the database does not answer")
     return JsonResponse({"status": "ready", **sms, "stand_in": settings.SMS_STAND_IN})

@@ -113,10 +113,13 @@ def companions() -> list[Child]:
         logger.warning(
             "No API key of Africa's Talking: SMS go to the stand-in's phones, %s/", settings.SMS_STAND_IN_URL
         )
+        callbacks = f"http://127.0.0.1:{settings.PORT}/api/sms"
         options = {
             "--host": settings.SMS_SANDBOX_HOST,
             "--port": settings.SMS_SANDBOX_PORT,
             "--ledger": settings.DATA_DIR / "sms-ledger.jsonl",
+            "--report-url": f"{callbacks}/delivery-reports/{settings.SMS_CALLBACK_SECRET}/",
+            "--opt-out-url": f"{callbacks}/opt-outs/{settings.SMS_CALLBACK_SECRET}/",
         }
         command = [sys.executable, "-m", "sandbox", *(str(part) for option in options.items() for part in option)]
         children.append(Child("stand-in gateway", command, grace_seconds=1))

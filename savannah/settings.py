@@ -3,6 +3,7 @@
 The names are the specification's. `savannah.embedded` steps in when no POSTGRES_HOST is set.
 """
 
+import hmac
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -109,12 +110,25 @@ _GATEWAY_URL = (
 AFRICAS_TALKING_API_URL = env.str("AFRICAS_TALKING_API_URL", default=_GATEWAY_URL).rstrip("/")
 AFRICAS_TALKING_SENDER = env.str("AFRICAS_TALKING_SENDER", default="")
 SMS_WAIT_SECONDS = env.float("SMS_WAIT_SECONDS", default=2.0)
+# After a refusal that only people can end (funds, sender name, API key), one message tries again so often.
+SMS_PAUSE_SECONDS = env.float("SMS_PAUSE_SECONDS", default=15.0)
+# A message of unknown fate waits so long for a delivery report, and is then sent once more, flagged; or never again.
+SMS_UNKNOWN_HOLD_SECONDS = env.float("SMS_UNKNOWN_HOLD_SECONDS", default=120.0)
+SMS_RESEND_UNKNOWN = env.bool("SMS_RESEND_UNKNOWN", default=True)
+SMS_EXPIRE_HOURS = env.int("SMS_EXPIRE_HOURS", default=24)
+SMS_KEEP_DAYS = env.int("SMS_KEEP_DAYS", default=365)
 SMS_CONCURRENCY = env.int("SMS_CONCURRENCY", default=128)
 SMS_TEMPLATE = env.str(
     "SMS_TEMPLATE",
     default="Hello {name}! Your order for {item} worth {currency} {amount} has been received. Thank you!",
 )
 SMS_CURRENCY = env.str("SMS_CURRENCY", default="KES")
+# Whether a typographic quote becomes a plain one where that keeps the text in GSM-7: it would double the price.
+SMS_TRANSLITERATE = env.bool("SMS_TRANSLITERATE", default=True)
+# Part of the addresses that the gateway posts to; the same on every host.
+SMS_CALLBACK_SECRET = env.str(
+    "SMS_CALLBACK_SECRET", default=hmac.digest(SECRET_KEY.encode(), b"SMS callbacks", "sha256").hex()[:40]
+)
 
 # --- desk -------------------------------------------------------------------------------------------------------------
 # What stands for the leading 0 of a number as people say it: 254 is Kenya.

@@ -18,5 +18,6 @@ urlpatterns = [
     path("api/customers/", include("customers.urls")),
     path("api/audit/", AuditList.as_view(), name="audit"),
     path("api/orders/", include("orders.urls")),
+    path("api/sms/", include("sms.urls")),
     re_path(r"^api/", api.answer_unknown_path),
 ]

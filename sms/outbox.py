@@ -1,5 +1,6 @@
 """What the web side asks of the outbox."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from savannah.sql import fetch_one, fetch_value, load_queries
@@ -32,11 +33,33 @@ def read_figures() -> str:
     return figures
 
 
-def resend(message_id: UUID) -> bool:
-    """Queue a message again; False when that is not possible: it is on its way, withdrawn, or its number opted out."""
-    everything = dict.fromkeys(("states", "older_than", "newer_than"))
-    count, _ = fetch_one(QUERIES.resend, ids=[message_id], started="infinity", chunk=1, **everything) or (0, None)
-    return bool(count)
+def holds_up() -> list[dict[str, object]]:
+    """Return what holds sending up at the moment: reason, needs_help, since, next_try; empty when nothing does."""
+    pauses: list[dict[str, object]] = fetch_value(QUERIES.list_pauses)
+    return pauses
+
+
+def record_report(*, provider_id: str, status: str, phone_number: str, failure_reason: str, network_code: str) -> None:
+    """Store a delivery report once, and move its message forward when it is known already."""
+    fetch_one(
+        QUERIES.record_report,
+        provider_id=provider_id,
+        status=status,
+        phone_number=phone_number,
+        failure_reason=failure_reason,
+        network_code=network_code,
+    )
+
+
+def record_opt_out(*, phone_number: str, sender_id: str) -> None:
+    """Send this number (E.164) no more SMS; cancel what is queued for it."""
+    fetch_one(QUERIES.opt_out, phone_number=phone_number, sender_id=sender_id)
+
+
+def resend(message_ids: Sequence[UUID]) -> int:
+    """Queue these messages again, those excepted that are on their way, withdrawn or opted out; return how many."""
+    count: int = fetch_value(QUERIES.resend_messages, ids=list(message_ids))
+    return count
 
 
 def cancel(message_id: UUID) -> bool:

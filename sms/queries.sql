@@ -13,7 +13,7 @@ WITH fresh AS (
     FOR UPDATE SKIP LOCKED
 ), backlog AS (
     SELECT id FROM sms_messages
-    WHERE state IN ('queued', 'unknown') AND due_at <= now() AND (state = 'queued' OR :resend_unknown)
+    WHERE state IN ('queued', 'unknown') AND due_at <= now()
     ORDER BY due_at
     LIMIT greatest(0, least(:free - :reserved, :free - (SELECT count(*) FROM fresh)))
     FOR UPDATE SKIP LOCKED
@@ -30,7 +30,8 @@ RETURNING m.id, m.phone_number, m.body, m.attempts, m.request_id,
 
 -- name: record_outcomes
 -- What became of many sends, in one statement: the state, the history, and one notice each for the requests that wait.
--- due_in is in seconds, null for never; asked_ago and answered_ago by the worker's clock, which is not PostgreSQL's.
+-- due_in is in seconds, null for never; asked_ago and answered_ago by the worker's clock, which is not PostgreSQL's, and
+-- null when the gateway was not asked: then there is no attempt.
 -- Only the same attempt's row changes: it may have been given up as lost meanwhile, and asked for again.
 WITH outcome AS (
     SELECT * FROM unnest(
@@ -56,21 +57,16 @@ WITH outcome AS (
     SELECT o.id, o.number, now() - make_interval(secs => o.asked_ago), now() - make_interval(secs => o.answered_ago),
            o.http_status, o.state, o.reason, o.provider_id
     FROM outcome o
-    WHERE EXISTS (SELECT FROM sms_messages m WHERE m.id = o.id)
+    WHERE o.asked_ago IS NOT NULL AND EXISTS (SELECT FROM sms_messages m WHERE m.id = o.id)
     ON CONFLICT (message_id, number) DO UPDATE
     SET asked_at = excluded.asked_at, answered_at = excluded.answered_at, http_status = excluded.http_status,
         state = excluded.state, reason = excluded.reason, provider_message_id = excluded.provider_message_id
 )
 SELECT count(pg_notify('sms_outcome', id || ' ' || state)) FROM recorded;
 
--- name: release
--- Give back messages that were claimed and not asked for: no attempt was made.
-UPDATE sms_messages
-SET state = 'queued', attempts = attempts - 1, due_at = now(), updated_at = now()
-WHERE id = ANY (:ids::uuid[]) AND state = 'sending';
-
 -- name: give_up_lost
--- A lease that ran out: the worker ended, and nobody knows whether it had asked. Held for a report like any unknown one.
+-- A lease that ran out: the worker ended, and nobody knows whether it had asked. Held for a report like any unknown one
+-- (:hold_seconds null: for ever).
 WITH lost AS (
     SELECT id, attempts, updated_at FROM sms_messages
     WHERE state = 'sending' AND due_at <= now()
@@ -116,11 +112,11 @@ WITH report AS (
 SELECT sms_match_report(row(report.*)::sms_reports) FROM report;
 
 -- name: match_reports
--- Reports that came before their message's outcome was recorded. What matches nothing within an hour never will.
+-- Reports that came before their message's outcome was recorded. What matches nothing within ten minutes never will.
 SELECT count(sms_match_report(r)) FROM (
     SELECT * FROM sms_reports
-    WHERE message_id IS NULL AND received_at > now() - interval '1 hour'
-    ORDER BY received_at, id
+    WHERE message_id IS NULL AND received_at > now() - interval '10 minutes'
+    ORDER BY received_at DESC
     LIMIT 1000
 ) AS r;
 
@@ -134,7 +130,8 @@ SET state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
     failure_reason = CASE WHEN state = 'queued' THEN 'the number has opted out' ELSE failure_reason END,
     due_at = NULL,
     updated_at = now()
-WHERE phone_number = :phone_number AND state IN ('queued', 'unknown');
+WHERE phone_number = :phone_number AND state IN ('queued', 'unknown')
+RETURNING id;
 
 -- name: read_pause
 -- Whether sending through a gateway is held up: seconds that are left (negative once over), the reason, who has to act.
@@ -153,8 +150,8 @@ DELETE FROM sms_pauses WHERE gateway = :gateway;
 
 -- name: list_pauses
 -- What holds sending up, for /readyz and `manage.py sms status`.
-SELECT json_agg(json_build_object('reason', reason, 'needs_help', needs_help, 'since', sms_time(since),
-                                  'next_try', sms_time(paused_until)))::text
+SELECT coalesce(json_agg(json_build_object('reason', reason, 'needs_help', needs_help, 'since', sms_time(since),
+                                           'next_try', sms_time(paused_until))), '[]')
 FROM sms_pauses;
 
 -- name: clean_up
@@ -186,28 +183,33 @@ WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
     AND (:newer_than::float8 IS NULL OR m.created_at > now() - make_interval(secs => :newer_than::float8))
     AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number);
 
--- name: resend
--- Queue up to :chunk of them again. What may have reached the phone already is flagged.
+-- name: find_resendable
+-- The next messages that `manage.py sms resend` queues again: as count_resendable, not touched since :started.
+SELECT array(
+    SELECT m.id FROM sms_messages m
+    WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
+        AND (:ids::uuid[] IS NULL OR m.id = ANY (:ids::uuid[]))
+        AND (:states::text[] IS NULL OR m.state = ANY (:states::text[]))
+        AND (:older_than::float8 IS NULL OR m.created_at < now() - make_interval(secs => :older_than::float8))
+        AND (:newer_than::float8 IS NULL OR m.created_at > now() - make_interval(secs => :newer_than::float8))
+        AND m.updated_at < :started::timestamptz
+        AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number)
+    ORDER BY m.created_at
+    LIMIT 500
+);
+
+-- name: resend_messages
+-- Queue the named messages again; what is on its way, withdrawn or opted out stays. What may have come is flagged.
 WITH again AS (
-    UPDATE sms_messages
+    UPDATE sms_messages AS m
     SET possible_duplicate = possible_duplicate OR state IN ('unknown', 'accepted', 'delivered'),
         state = 'queued',
         due_at = now(),
         queued_at = now(),
         failure_reason = '',
         updated_at = now()
-    WHERE id = ANY (ARRAY(
-        SELECT m.id FROM sms_messages m
-        WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
-            AND (:ids::uuid[] IS NULL OR m.id = ANY (:ids::uuid[]))
-            AND (:states::text[] IS NULL OR m.state = ANY (:states::text[]))
-            AND (:older_than::float8 IS NULL OR m.created_at < now() - make_interval(secs => :older_than::float8))
-            AND (:newer_than::float8 IS NULL OR m.created_at > now() - make_interval(secs => :newer_than::float8))
-            AND m.updated_at < :started::timestamptz
-            AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number)
-        LIMIT :chunk
-        FOR UPDATE SKIP LOCKED
-    ))
+    WHERE m.id = ANY (:ids::uuid[]) AND m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
+        AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number)
     RETURNING id
 )
 SELECT count(*), pg_notify('sms_due', '') FROM again;
@@ -232,18 +234,12 @@ SELECT json_build_object(
                               WHERE state = 'queued'),
     'last_minute', (SELECT json_build_object('asked', count(*), 'accepted', count(*) FILTER (WHERE state = 'accepted'))
                     FROM sms_attempts WHERE asked_at > now() - interval '1 minute'),
-    'accepted_per_second', (SELECT round(count(*) / 60.0, 1) FROM sms_attempts
-                            WHERE asked_at > now() - interval '1 minute' AND state = 'accepted'),
     'opted_out', (SELECT count(*) FROM sms_opt_outs)
 )::text;
 
 -- name: get_state
 -- The state of one message.
 SELECT state FROM sms_messages WHERE id = :id;
-
--- name: get_document_of_order
--- The SMS of an order, with its history.
-SELECT sms_document(m) FROM sms_messages m WHERE m.order_id = :order_id;
 
 -- name: oldest_due_seconds
 -- For how long the oldest open message has been due; null when none is.

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,8 @@ from django.conf import settings
 
 from savannah.logs import request_id
 from savannah.sql import conninfo
-from sms.gateway import Gateway, Reply, Says
+from sms.gateway import Gateway, Reply
+from sms.lane import Lane, masked
 from sms.outbox import LISTENER_NAME, QUERIES
 
 logger = logging.getLogger(__name__)
@@ -22,10 +23,10 @@ logger = logging.getLogger(__name__)
 SEND_SECONDS = 25.0
 # Longer than the send deadline: nobody else claims what is still being sent.
 LEASE_SECONDS = 60
-FRESH_SECONDS = 10.0
-UNKNOWN_HOLD_SECONDS = 120.0
+# For so long a new message goes before all that waits.
+FRESH_SECONDS = 10
 POLL_SECONDS = 1.0
-PAUSE_SECONDS = 15.0
+RECONNECT_SECONDS = 0.5
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 120.0
 
@@ -45,22 +46,49 @@ class Claimed:
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A message and the gateway's reply."""
+class Outcome:
+    """What became of a message; the times are monotonic, and None when the gateway was not asked."""
 
     message: Claimed
     reply: Reply
-    asked_at: float
-    answered_at: float
+    asked_at: float | None = None
+    answered_at: float | None = None
 
     @property
-    def due_in(self) -> float:
-        """Seconds until the message is looked at again; without meaning for a final state."""
+    def due_in(self) -> float | None:
+        """Seconds until the message is looked at again; None for never."""
         if self.reply.state == "unknown":
-            return UNKNOWN_HOLD_SECONDS
+            return hold_seconds()
+        if self.reply.state != "queued":
+            return None
         if self.reply.retry_after is not None:
             return self.reply.retry_after
         return float(min(FIRST_RETRY_SECONDS * 2 ** min(self.message.attempts - 1, 10), LAST_RETRY_SECONDS))
+
+
+def hold_seconds() -> float | None:
+    """Return for how long a message of unknown fate waits for a report before it is sent again; None: for ever."""
+    return float(settings.SMS_UNKNOWN_HOLD_SECONDS) if settings.SMS_RESEND_UNKNOWN else None
+
+
+@dataclass
+class Chore:
+    """A statement that some worker has to run every so often; that several do it at once does no harm."""
+
+    statement: str
+    every: float
+    parameters: dict[str, Any] = field(default_factory=dict)
+    next_at: float = 0.0
+
+
+def chores() -> list[Chore]:
+    """Return what keeps the outbox in order."""
+    return [
+        Chore(QUERIES.give_up_lost, 1, {"hold_seconds": hold_seconds()}),
+        Chore(QUERIES.match_reports, 5),
+        Chore(QUERIES.expire, 60, {"hours": settings.SMS_EXPIRE_HOURS}),
+        Chore(QUERIES.clean_up, 60, {"days": settings.SMS_KEEP_DAYS}),
+    ]
 
 
 class Worker:
@@ -68,12 +96,13 @@ class Worker:
 
     def __init__(self, gateway: Gateway, *, concurrency: int) -> None:
         self._gateway = gateway
-        self._concurrency = concurrency
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._unsaved: list[Sent] = []
+        self._lane = Lane(concurrency, pause_seconds=settings.SMS_PAUSE_SECONDS)
+        self._chores = chores()
+        self._in_flight: dict[asyncio.Task[None], float] = {}
+        self._unsaved: list[Outcome] = []
+        self._next_look = 0.0
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._paused_until = 0.0
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when what is in flight is recorded."""
@@ -89,7 +118,7 @@ class Worker:
                     await self._work(database)
             except psycopg.Error as error:
                 logger.warning("the database does not answer (%s); trying again", type(error).__name__)
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(RECONNECT_SECONDS)
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
@@ -101,48 +130,48 @@ class Worker:
         while not self._finished():
             self._wake.clear()
             await self._save(database)
+            await self._share_lane(database)
+            await self._do_chores(database)
             claimed = await self._claim(database)
             if not claimed and not self._unsaved:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
 
     async def _claim(self, database: Database) -> int:
-        free = self._concurrency - len(self._in_flight)
-        if self._stopping.is_set() or free <= 0 or time.monotonic() < self._paused_until:
+        free = 0 if self._stopping.is_set() else self._lane.room(self._in_flight.values())
+        if free == 0:
             return 0
         cursor = await database.execute(
             QUERIES.claim_due,
             {
                 "free": free,
-                "reserved": self._concurrency // 4,
+                "reserved": self._lane.reserved,
                 "fresh_seconds": FRESH_SECONDS,
-                "resend_unknown": True,
                 "lease_seconds": LEASE_SECONDS,
             },
         )
         rows = await cursor.fetchall()
         for row in rows:
             task = asyncio.create_task(self._send(Claimed(*row)))
-            self._in_flight.add(task)
-            task.add_done_callback(self._in_flight.discard)
+            self._in_flight[task] = time.monotonic()
+            task.add_done_callback(self._in_flight.pop)
         return len(rows)
 
     async def _send(self, message: Claimed) -> None:
         # This task's own: what is logged from here on, and what the gateway is told.
         request_id.set(message.request_id)
-        asked_at = time.monotonic()
         if message.opted_out:
-            reply = Reply("cancelled", "the number has opted out")
+            outcome = Outcome(message, Reply("cancelled", "the number has opted out"))
         else:
+            asked_at = time.monotonic()
             reply = await self._gateway.send(message.phone_number, message.body)
-        if reply.reason:
-            logger.warning("SMS %s: %s (%s)", message.id, reply.state, reply.reason)
+            self._lane.answered(reply, asked_at)
+            outcome = Outcome(message, reply, asked_at, time.monotonic())
+        if outcome.reply.reason:
+            logger.warning("SMS %s: %s (%s)", message.id, outcome.reply.state, masked(outcome.reply.reason))
         else:
-            logger.info("SMS %s: %s", message.id, reply.state)
-        if reply.says is Says.REFUSES and time.monotonic() >= self._paused_until:
-            logger.error("SMS are paused for %.0f s: %s", PAUSE_SECONDS, reply.reason)
-            self._paused_until = time.monotonic() + PAUSE_SECONDS
-        self._unsaved.append(Sent(message, reply, asked_at, time.monotonic()))
+            logger.info("SMS %s: %s", message.id, outcome.reply.state)
+        self._unsaved.append(outcome)
         self._wake.set()
 
     async def _save(self, database: Database) -> None:
@@ -153,31 +182,61 @@ class Worker:
         await database.execute(
             QUERIES.record_outcomes,
             {
-                "ids": [sent.message.id for sent in batch],
-                "numbers": [sent.message.attempts for sent in batch],
-                "states": [sent.reply.state for sent in batch],
-                "due_in": [sent.due_in for sent in batch],
-                "provider_ids": [sent.reply.provider_message_id for sent in batch],
-                "costs": [sent.reply.cost for sent in batch],
-                "reasons": [sent.reply.reason for sent in batch],
-                "http_statuses": [sent.reply.http_status for sent in batch],
-                "asked_ago": [now - sent.asked_at for sent in batch],
-                "answered_ago": [now - sent.answered_at for sent in batch],
+                "ids": [outcome.message.id for outcome in batch],
+                "numbers": [outcome.message.attempts for outcome in batch],
+                "states": [outcome.reply.state for outcome in batch],
+                "due_in": [outcome.due_in for outcome in batch],
+                "provider_ids": [outcome.reply.provider_message_id for outcome in batch],
+                "costs": [outcome.reply.cost for outcome in batch],
+                "reasons": [outcome.reply.reason for outcome in batch],
+                "http_statuses": [outcome.reply.http_status for outcome in batch],
+                "asked_ago": [_ago(outcome.asked_at, now) for outcome in batch],
+                "answered_ago": [_ago(outcome.answered_at, now) for outcome in batch],
             },
         )
         # Dropped only once committed: when the database went away in between, they are written again.
         del self._unsaved[: len(batch)]
 
+    async def _share_lane(self, database: Database) -> None:
+        """Tell the other workers that the lane has closed or opened, or learn it from them."""
+        now = time.monotonic()
+        closed, gateway = self._lane.closed, {"gateway": self._gateway.name}
+        if self._lane.changed and closed:
+            seconds = max(0.0, closed.next_probe - now)
+            told = {"reason": closed.reason, "needs_help": closed.needs_help, "seconds": seconds}
+            await database.execute(QUERIES.write_pause, gateway | told)
+        elif self._lane.changed:
+            await database.execute(QUERIES.end_pause, gateway)
+        elif now >= self._next_look:
+            row = await (await database.execute(QUERIES.read_pause, gateway)).fetchone()
+            if row is None:
+                self._lane.reopen()
+            else:
+                self._lane.adopt(seconds=max(0.0, row[0]), reason=row[1], needs_help=row[2])
+            self._next_look = now + POLL_SECONDS
+        if self._lane.closed is closed:
+            self._lane.changed = False
+
+    async def _do_chores(self, database: Database) -> None:
+        now = time.monotonic()
+        for chore in self._chores:
+            if now >= chore.next_at:
+                await database.execute(chore.statement, chore.parameters)
+                chore.next_at = now + chore.every
+
     async def _listen(self) -> None:
         while True:
-            try:
+            with suppress(psycopg.Error):
                 async with _database(LISTENER_NAME) as database:
                     await database.execute("LISTEN sms_due")
                     self._wake.set()
                     async for _ in database.notifies():
                         self._wake.set()
-            except psycopg.Error:
-                await asyncio.sleep(0.5)
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+
+def _ago(moment: float | None, now: float) -> float | None:
+    return None if moment is None else now - moment
 
 
 @asynccontextmanager
