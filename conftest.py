@@ -1,5 +1,7 @@
 """Fixtures that every app shares: a real database, a token, a client over real HTTP, the stand-in gateway."""
 
+import asyncio
+import logging
 import os
 import secrets
 import signal
@@ -8,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,12 +18,20 @@ import psutil
 import pytest
 import requests
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
+
+from sms.worker import Worker, gateway_from_settings
 
 ROOT = Path(__file__).parent
 # The service under test has its own database; a `make` in it is not part of the `make` that runs the tests.
 NOT_HANDED_ON = ("POSTGRES_", "SECRET_KEY", "MAKE", "MFLAGS")
+
+
+def pytest_unconfigure() -> None:
+    # The web's listener, a daemon, outlives the captured streams that it would complain to.
+    logging.raiseExceptions = False
 
 
 class Api(requests.Session):
@@ -41,6 +51,14 @@ class Api(requests.Session):
 @pytest.fixture(autouse=True)
 def _roles(django_db_serialized_rollback):
     """A test that empties the tables leaves the next one what the migrations wrote: roles and their rights."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """The test database; the web's listener, which never ends by itself, leaves it before it is dropped."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'savannah web'")
 
 
 @pytest.fixture
@@ -117,6 +135,10 @@ class StandIn:
     def break_with(self, **faults) -> None:
         requests.put(f"{self.url}/control/faults", json=faults, timeout=5).raise_for_status()
 
+    def report_to(self, address: str, *, mode: str) -> None:
+        plan = {"url": address, "mode": mode, "delay_ms": 0}
+        requests.put(f"{self.url}/control/reports", json=plan, timeout=5).raise_for_status()
+
 
 @pytest.fixture
 def stand_in(tmp_path, settings) -> Iterator[StandIn]:
@@ -125,6 +147,45 @@ def stand_in(tmp_path, settings) -> Iterator[StandIn]:
     gateway.start()
     yield gateway
     gateway.stop()
+
+
+@pytest.fixture
+def work(stand_in) -> Iterator[Callable[..., Callable[[], None]]]:
+    """Start a worker in a thread, as `manage.py sms worker` runs it; returns what stops it and waits."""
+    started: list[Callable[[], None]] = []
+
+    def start(concurrency: int = 16) -> Callable[[], None]:
+        loop, workers = asyncio.new_event_loop(), []
+
+        async def run() -> None:
+            async with gateway_from_settings() as gateway:
+                workers.append(Worker(gateway, concurrency=concurrency))
+                await workers[0].run()
+
+        def stop() -> None:
+            if thread.is_alive():
+                loop.call_soon_threadsafe(workers[0].stop)
+                thread.join(30)
+                assert not thread.is_alive()
+                loop.close()
+
+        thread = threading.Thread(target=loop.run_until_complete, args=[run()])
+        thread.start()
+        eventually(lambda: workers)
+        started.append(stop)
+        return stop
+
+    yield start
+    # What hangs is let go.
+    stand_in.stop()
+    for stop in started:
+        stop()
+
+
+@pytest.fixture
+def worker(work) -> None:
+    """A worker that runs."""
+    work()
 
 
 class Service:

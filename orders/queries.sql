@@ -59,7 +59,10 @@ SELECT order_document(o, c) FROM orders o JOIN customers c ON c.id = o.customer_
 
 -- name: get_sms
 -- The SMS of an order, with its history: no row without the order, null when the order has no SMS.
-SELECT sms_document(m) FROM orders o LEFT JOIN sms_messages m ON m.order_id = o.id WHERE o.id = :id;
+SELECT CASE WHEN m.id IS NOT NULL THEN sms_document(m) END
+FROM orders o
+LEFT JOIN sms_messages m ON m.order_id = o.id
+WHERE o.id = :id;
 
 -- name: update_order
 -- A field that is null stays as it is.

@@ -1,6 +1,5 @@
 """The order endpoints, and placing an order with its SMS: real HTTP, a real PostgreSQL, a real worker and gateway."""
 
-import asyncio
 import threading
 from uuid import uuid4
 
@@ -14,7 +13,6 @@ from orders.placing import QUERIES
 from savannah.api import FIRST_PAGE
 from savannah.sql import fetch_one
 from sms.models import Message
-from sms.worker import Worker, gateway_from_settings
 
 LAPTOP = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
 
@@ -28,27 +26,6 @@ def refused(answer, status, sentence):
 def no_wait(settings):
     """No worker runs: do not wait for it."""
     settings.SMS_WAIT_SECONDS = 0.0
-
-
-@pytest.fixture
-def worker(stand_in):
-    """A worker in a thread of its own, as `manage.py sms worker` runs it."""
-    loop = asyncio.new_event_loop()
-    started: list[Worker] = []
-
-    async def work():
-        async with gateway_from_settings() as gateway:
-            started.append(Worker(gateway, concurrency=16))
-            await started[0].run()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=[work()])
-    thread.start()
-    eventually(lambda: started)
-    yield
-    loop.call_soon_threadsafe(started[0].stop)
-    thread.join(20)
-    assert not thread.is_alive()
-    loop.close()
 
 
 def test_it_places_an_order_and_the_sms_is_on_the_phone(api, customer, worker, stand_in):

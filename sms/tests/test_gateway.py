@@ -1,0 +1,92 @@
+"""The client: what each of the gateway's replies means for the message, and for the gateway."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from conftest import StandIn
+from sms.gateway import Gateway, Reply, Says, read_recipients
+
+PHONE = "+254712345678"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory) -> Iterator[StandIn]:
+    running = StandIn(tmp_path_factory.mktemp("gateway"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def ask(gateway) -> Iterator[Callable[..., Reply]]:
+    """Break the gateway, and send one message."""
+
+    def send(*, body: str = "Hello", url: str = gateway.url, **faults: object) -> Reply:
+        async def once() -> Reply:
+            async with Gateway(base_url=url, api_key="k", username="sandbox", sender="", send_seconds=0.5) as client:
+                return await client.send(PHONE, body)
+
+        gateway.break_with(**faults)
+        return asyncio.run(once())
+
+    yield send
+    gateway.break_with()
+
+
+@pytest.mark.parametrize(
+    ("faults", "state", "says"),
+    [
+        ({}, "accepted", Says.WORKS),
+        *[({"status_code": code}, "accepted", Says.WORKS) for code in (100, 101, 102)],
+        *[({"status_code": code}, "rejected", Says.WORKS) for code in (401, 403, 404, 406, 407)],
+        *[({"status_code": code}, "queued", Says.REFUSES) for code in (402, 405)],
+        *[({"status_code": code}, "queued", Says.WORKS) for code in (409, 500, 501, 502)],
+        ({"empty_recipients": True}, "queued", Says.REFUSES),
+        *[({"http_status": status}, "queued", Says.BUSY) for status in (429, 503)],
+        *[({"http_status": status}, "unknown", Says.FAILS) for status in (500, 502, 504)],
+        ({"garbage": True}, "unknown", Says.FAILS),
+        ({"hang": True}, "unknown", Says.FAILS),
+        ({"slow_accept_ms": 5000}, "unknown", Says.FAILS),
+        ({"trickle_ms": 200}, "unknown", Says.FAILS),
+        ({"accept_then_reset": True}, "unknown", Says.FAILS),
+        ({"down": True}, "unknown", Says.FAILS),
+    ],
+)
+def test_it_knows_what_a_reply_means(ask, faults, state, says):
+    reply = ask(**faults)
+    assert (reply.state, reply.says) == (state, says)
+    assert bool(reply.reason) == (state != "accepted")
+
+
+def test_it_keeps_the_gateways_id_and_the_cost(ask):
+    reply = ask()
+    assert reply.provider_message_id.startswith("ATXid_")
+    assert (reply.cost, reply.http_status) == ("KES 0.8000", 201)
+
+
+def test_a_gateway_that_is_not_there_is_a_safe_retry(ask):
+    reply = ask(url="http://127.0.0.1:9")
+    assert (reply.state, reply.says, reply.http_status) == ("queued", Says.FAILS, None)
+
+
+def test_it_waits_as_long_as_the_gateway_asks_for(ask):
+    assert ask(http_status=429, retry_after_s=7).retry_after == 7
+    assert ask(status_code=409).retry_after == 1800
+
+
+def test_a_wrong_key_or_address_holds_all_up(gateway, ask):
+    reply = ask(url=f"{gateway.url}/nowhere")
+    assert (reply.state, reply.says, reply.http_status) == ("queued", Says.REFUSES, 404)
+
+
+def test_a_message_that_is_refused_for_itself_is_rejected(ask):
+    assert ask(body="").state == "rejected"
+
+
+def test_it_stores_what_postgresql_can_store():
+    recipient = {"statusCode": 100, "status": "Processed", "messageId": "AT\x00" + "x" * 200, "cost": "KES \ud800"}
+    reply = read_recipients({"SMSMessageData": {"Message": "", "Recipients": [recipient]}})
+    assert reply.provider_message_id == "AT" + "x" * 98
+    assert reply.cost == "KES ?"

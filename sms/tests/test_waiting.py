@@ -1,0 +1,60 @@
+"""The bounded wait of a request for its SMS."""
+
+import time
+
+import pytest
+from django.db import connection
+
+from conftest import eventually
+from sms.waiting import MISSES_BEFORE_PAUSE, WaitingRoom
+
+TEA = {"customer_code": "CUST001", "item": "Tea", "amount": 5}
+
+
+def test_only_so_many_wait_at_once():
+    room = WaitingRoom(2)
+    assert [room.enter() for _ in range(3)] == [True, True, False]
+    room.leave()
+    assert room.enter()
+
+
+def test_after_misses_in_a_row_nobody_waits_for_a_while():
+    room = WaitingRoom(10)
+    room.note(missed=True)
+    room.note(missed=False)
+    for _ in range(MISSES_BEFORE_PAUSE):
+        assert room.enter()
+        room.note(missed=True)
+    assert not room.enter()
+
+
+def test_a_gateway_that_hangs_holds_up_a_few_requests_and_then_none(api, customer, stand_in, worker, settings):
+    settings.SMS_WAIT_SECONDS = 0.5
+    stand_in.break_with(hang=True)
+    for _ in range(MISSES_BEFORE_PAUSE):
+        assert api.post("/api/orders/", json=TEA).json()["sms_sent"] is False
+    settings.SMS_WAIT_SECONDS = 30.0
+    started = time.monotonic()
+    assert api.post("/api/orders/", json=TEA).json()["sms_sent"] is False
+    assert time.monotonic() - started < 10
+
+
+@pytest.fixture
+def deaf(api, customer, worker):
+    """The web's listener has lost its connection."""
+    api.post("/api/orders/", json=TEA)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'savannah web'")
+
+
+def test_a_lost_notice_is_made_good_by_reading_the_row(api, deaf, stand_in):
+    assert api.post("/api/orders/", json=TEA).json()["sms_sent"] is True
+
+
+def test_the_listener_comes_back_by_itself(api, deaf):
+    def listens() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'savannah web'")
+            return cursor.fetchone() is not None
+
+    assert eventually(listens)

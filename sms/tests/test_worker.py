@@ -1,0 +1,186 @@
+"""The worker: every queued message goes once, and what cannot be known is said."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from conftest import eventually
+from sms.models import Attempt, Message, OptOut, Pause
+from sms.tests.conftest import PHONE
+
+
+def reaches(message: Message, state: str) -> Message:
+    def there() -> bool:
+        message.refresh_from_db()
+        return message.state == state
+
+    eventually(there)
+    return message
+
+
+def test_it_keeps_the_history_of_each_attempt(queue, stand_in, work):
+    stand_in.break_with(status_code=500, count=1)
+    work()
+    message = reaches(queue(), "accepted")
+    first, second = Attempt.objects.filter(message=message).order_by("number")
+    assert (first.number, first.state, first.http_status, first.reason) == (1, "queued", 201, "500 InternalServerError")
+    assert (second.number, second.state, second.provider_message_id) == (2, "accepted", message.provider_message_id)
+    assert first.asked_at <= first.answered_at <= second.asked_at
+    assert len(stand_in.ledger(PHONE)) == 1
+
+
+@pytest.fixture
+def short_hold(settings):
+    """A message of unknown fate is held for a moment only."""
+    settings.SMS_UNKNOWN_HOLD_SECONDS = 0.1
+
+
+@pytest.mark.usefixtures("short_hold")
+@pytest.mark.parametrize(("faults", "copies"), [({"accepted_anyway": True}, 2), ({}, 1)])
+def test_what_is_unknown_is_sent_once_more_and_flagged(queue, stand_in, work, faults, copies):
+    stand_in.break_with(garbage=True, count=1, **faults)
+    work()
+    message = reaches(queue(), "accepted")
+    assert (message.possible_duplicate, message.attempts) == (True, 2)
+    assert len(stand_in.ledger(PHONE)) == copies
+
+
+@pytest.mark.usefixtures("short_hold")
+def test_what_is_unknown_twice_is_never_sent_again(queue, stand_in, work):
+    stand_in.break_with(garbage=True, count=2)
+    work()
+    message = queue()
+    eventually(lambda: Attempt.objects.filter(message=message, number=2).exists())
+    reaches(message, "unknown")
+    assert message.due_at is None
+
+
+def test_what_is_unknown_stays_so_when_the_setting_says(queue, stand_in, work, settings):
+    settings.SMS_RESEND_UNKNOWN = False
+    stand_in.break_with(garbage=True, count=1)
+    work()
+    assert reaches(queue(), "unknown").due_at is None
+
+
+@pytest.mark.usefixtures("short_hold")
+def test_a_lease_that_ran_out_is_unknown_and_goes_once_more(queue, stand_in, work):
+    past = timezone.now() - timedelta(seconds=70)
+    message = queue(state="sending", attempts=1, due_at=past)
+    work()
+    assert reaches(message, "accepted").possible_duplicate
+    first = Attempt.objects.get(message=message, number=1)
+    assert (first.state, first.answered_at) == ("unknown", None)
+
+
+@pytest.fixture
+def short_pause(settings):
+    """A refused message tries again soon."""
+    settings.SMS_PAUSE_SECONDS = 0.2
+
+
+@pytest.mark.usefixtures("short_pause")
+def test_it_holds_all_up_when_the_money_is_gone_and_goes_on_by_itself(queue, stand_in, work, stranger, caplog):
+    stand_in.break_with(status_code=405)
+    work()
+    message = queue()
+    eventually(Pause.objects.exists)
+    (pause,) = stranger.get("/readyz").json()["sms_held_up"]
+    assert (pause["reason"], pause["needs_help"]) == ("405 InsufficientBalance", True)
+    assert any(record.levelname == "ERROR" and "held up" in record.message for record in caplog.records)
+    assert Message.objects.get().state in {"queued", "sending"}
+    stand_in.break_with()
+    reaches(message, "accepted")
+    eventually(lambda: not Pause.objects.exists())
+    assert len(stand_in.ledger(PHONE)) == 1
+
+
+def test_a_worker_heeds_what_another_one_has_found_out(queue, stand_in, work, settings):
+    Pause.objects.create(
+        gateway=stand_in.url,
+        reason="HTTP 500",
+        needs_help=False,
+        paused_until=timezone.now() + timedelta(seconds=300),
+    )
+    work()
+    message = queue()
+    fresh = queue("+254712345679")
+    assert eventually(lambda: connection_count("savannah sms worker") == 1)
+    assert stand_in.ledger(PHONE) == []
+    Pause.objects.all().delete()
+    reaches(message, "accepted")
+    reaches(fresh, "accepted")
+
+
+def test_it_sends_nothing_to_a_number_that_has_opted_out(queue, stand_in, work):
+    OptOut.objects.create(phone_number=PHONE)
+    work()
+    message = reaches(queue(), "cancelled")
+    assert message.failure_reason == "the number has opted out"
+    assert not Attempt.objects.exists()
+    assert stand_in.ledger(PHONE) == []
+
+
+def test_yesterdays_news_is_not_sent(queue, stand_in, work):
+    old = timezone.now() - timedelta(hours=25)
+    message = queue(queued_at=old, created_at=old, due_at=timezone.now() + timedelta(hours=1))
+    work()
+    assert reaches(message, "expired").due_at is None
+
+
+def test_it_forgets_what_is_older_than_the_setting(queue, stand_in, work, settings):
+    settings.SMS_KEEP_DAYS = 30
+    old = timezone.now() - timedelta(days=31)
+    queue(state="accepted", created_at=old)
+    kept = [queue(state="accepted"), queue(state="queued", created_at=old, due_at=timezone.now() + timedelta(hours=1))]
+    work()
+    eventually(lambda: Message.objects.count() == len(kept))
+
+
+def connection_count(name: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [name])
+        return cursor.fetchone()[0]
+
+
+def test_it_survives_the_loss_of_its_connections(queue, stand_in, work, caplog):
+    work()
+    reaches(queue(), "accepted")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'savannah sms%'"
+        )
+    eventually(lambda: any("does not answer" in record.message for record in caplog.records))
+    eventually(lambda: connection_count("savannah sms worker") == 1)
+    reaches(queue("+254712345679"), "accepted")
+
+
+def test_several_workers_send_each_message_once(queue, stand_in, work):
+    for worker in range(2):
+        work(concurrency=8 + worker)
+    Message.objects.bulk_create(Message(phone_number=PHONE, body=str(number)) for number in range(200))
+    eventually(lambda: Message.objects.filter(state="accepted").count() == 200, 30)
+    assert sorted(int(entry["text"]) for entry in stand_in.ledger(PHONE)) == list(range(200))
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight(queue, stand_in, work):
+    stand_in.break_with(latency_ms=500)
+    stop = work()
+    message = reaches(queue(), "sending")
+    stop()
+    message.refresh_from_db()
+    assert (message.state, message.possible_duplicate) == ("accepted", False)
+    assert len(stand_in.ledger(PHONE)) == 1
+
+
+def test_a_new_order_overtakes_the_backlog(queue, stand_in, work):
+    stand_in.break_with(latency_ms=100)
+    old = timezone.now() - timedelta(minutes=5)
+    Message.objects.bulk_create(
+        Message(phone_number=PHONE, body=str(n), attempts=1, created_at=old, due_at=old) for n in range(400)
+    )
+    work(concurrency=8)
+    eventually(lambda: len(stand_in.ledger(PHONE)) > 10)
+    reaches(queue("+254712345679"), "accepted")
+    assert Message.objects.filter(state="queued").count() > 100
