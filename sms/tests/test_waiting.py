@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from conftest import eventually
+from sms import waiting
 from sms.waiting import MISSES_BEFORE_PAUSE, WaitingRoom
 
 TEA = {"customer_code": "CUST001", "item": "Tea", "amount": 5}
@@ -28,7 +29,14 @@ def test_after_misses_in_a_row_nobody_waits_for_a_while():
     assert not room.enter()
 
 
-def test_a_gateway_that_hangs_holds_up_a_few_requests_and_then_none(api, customer, stand_in, worker, settings):
+@pytest.fixture
+def own_room(monkeypatch):
+    """A room that no other test has to find closed."""
+    monkeypatch.setattr(waiting, "_room", WaitingRoom(32))
+
+
+@pytest.mark.usefixtures("own_room", "customer", "worker")
+def test_a_gateway_that_hangs_holds_up_a_few_requests_and_then_none(api, stand_in, settings):
     settings.SMS_WAIT_SECONDS = 0.5
     stand_in.break_with(hang=True)
     for _ in range(MISSES_BEFORE_PAUSE):
