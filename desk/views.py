@@ -235,7 +235,7 @@ def resend_sms(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """`/orders/<id>/sms/resend`: send the SMS again."""
     order = found_or_404(fetch_row(QUERIES.get_order, id=order_id), ORDER_GONE)
     if order["sms_id"]:
-        outbox.resend(order["sms_id"])
+        outbox.resend([order["sms_id"]])
     return redirect("desk-order", order_id)
 
 
