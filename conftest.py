@@ -97,6 +97,13 @@ def customer(api):
     return answer.json()
 
 
+def refused(answer, status, sentence, **fields):
+    """The specification's error; beside it what is wrong with which field, and the id that the header has."""
+    shown = {"error": sentence, **({"fields": fields} if fields else {}), "request_id": answer.headers["X-Request-ID"]}
+    assert (answer.status_code, answer.json()) == (status, shown)
+    return True
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -5,16 +5,12 @@ from uuid import uuid4
 
 import pytest
 
+from conftest import refused
 from customers.models import Customer
 from customers.phones import to_e164
 
 JOHN = {"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-
-
-def refused(answer, status, sentence):
-    assert (answer.status_code, answer.json()) == (status, {"error": sentence})
-    return True
 
 
 def test_it_creates_a_customer_and_shows_it_everywhere_alike(api):
@@ -64,7 +60,8 @@ def test_it_refuses_what_is_no_international_phone_number(api, phone):
 @pytest.mark.parametrize("field", ["code", "name", "phone_number"])
 def test_it_names_the_missing_field(api, field):
     body = {name: value for name, value in JOHN.items() if name != field}
-    assert refused(api.post("/api/customers/", json=body), 400, f"Missing required field: {field}")
+    answer = api.post("/api/customers/", json=body)
+    assert refused(answer, 400, f"Missing required field: {field}", **{field: "This field is required."})
 
 
 @pytest.mark.parametrize(
@@ -84,8 +81,20 @@ def test_it_names_the_missing_field(api, field):
     ],
 )
 def test_it_refuses_a_wrong_field_by_name(api, change, sentence):
-    assert refused(api.post("/api/customers/", json={**JOHN, **change}), 400, sentence)
+    answer = api.post("/api/customers/", json={**JOHN, **change})
+    assert (answer.status_code, answer.json()["error"]) == (400, sentence)
+    assert list(answer.json()["fields"]) == [sentence.removeprefix("Unknown field: ").split(":")[0]]
     assert api.get("/api/customers/").json() == []
+
+
+def test_it_names_each_field_at_fault_and_the_request(api):
+    answer = api.post("/api/customers/", json={"code": "", "phone_number": "7"}, headers={"X-Request-ID": "till-4.71"})
+    assert answer.headers["X-Request-ID"] == "till-4.71"
+    phone = "must be a valid phone number in international format, such as +254712345678."
+    faults = {"code": "must not be blank.", "name": "This field is required.", "phone_number": phone}
+    assert refused(answer, 400, "code: must not be blank.", **faults)
+    ids = {api.get("/api/nothing/", headers={"X-Request-ID": given}).json()["request_id"] for given in ("", "a b", "é")}
+    assert len(ids - {"a b", "é"}) == 3
 
 
 @pytest.mark.parametrize(
@@ -126,15 +135,16 @@ def test_it_answers_405_and_says_what_is_allowed(api):
     answer = api.delete("/api/customers/")
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
-    assert answer.json() == {"error": 'Method "DELETE" not allowed.'}
+    assert refused(answer, 405, 'Method "DELETE" not allowed.')
 
 
 def test_it_refuses_a_code_that_is_taken(api, customer):
     other = {**JOHN, "name": "Jane"}
-    assert refused(api.post("/api/customers/", json=other), 400, "A customer with this code already exists")
+    taken = "A customer with this code already exists"
+    assert refused(api.post("/api/customers/", json=other), 400, taken, code=taken)
     second = api.post("/api/customers/", json={**JOHN, "code": "CUST002"}).json()
     answer = api.put(f"/api/customers/{second['id']}/", json={"code": "CUST001"})
-    assert refused(answer, 400, "A customer with this code already exists")
+    assert refused(answer, 400, taken, code=taken)
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])

@@ -54,8 +54,8 @@ class CustomerView(APIView):
 
     rights = rights_on("customers.customer")
     constraints = {
-        "customers_code_key": (400, "A customer with this code already exists"),
-        "customers_phone_e164": (400, f"phone_number: {PHONE_RULE}"),
+        "customers_code_key": (400, "A customer with this code already exists", "code"),
+        "customers_phone_e164": (400, f"phone_number: {PHONE_RULE}", "phone_number"),
     }
 
 

@@ -157,6 +157,10 @@ CREATE FUNCTION order_document(o orders, c customers) RETURNS text
     LANGUAGE sql STABLE
     RETURN (json_build_object('id', (o).id, 'item', (o).item, 'amount', ((o).amount)::text, 'order_time', to_char(((o).order_time AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'created_at', to_char(((o).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'customer_id', (o).customer_id, 'customer_code', (c).code, 'customer_name', (c).name, 'customer_phone', (c).phone_number))::text;
 
+CREATE FUNCTION order_document(o orders, c customers, sms_status text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN ((("left"(order_document(o, c), '-1'::integer) || ', "sms_status" : '::text) || COALESCE((('"'::text || sms_status) || '"'::text), 'null'::text)) || '}'::text);
+
 CREATE FUNCTION rights_of(of_user integer, claimed text[], default_role text) RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
@@ -1321,6 +1325,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('orders', '0001_initial', CURRENT_TIMESTAMP),
     ('orders', '0002_roles', CURRENT_TIMESTAMP),
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
+    ('orders', '0004_sms_status', CURRENT_TIMESTAMP),
     ('savannah', '0001_throttles', CURRENT_TIMESTAMP),
     ('sessions', '0001_initial', CURRENT_TIMESTAMP),
     ('sms', '0002_request_id', CURRENT_TIMESTAMP),

@@ -28,10 +28,11 @@ class PlacedOrder:
         return self.sms_status in waiting.SENT_STATES
 
 
-def place_order(*, customer_code: str, item: str, amount: Decimal) -> PlacedOrder | None:
+def place_order(*, customer_code: str, item: str, amount: Decimal, wait: bool = True) -> PlacedOrder | None:
     """Record an order and its SMS in one transaction, then wait up to SMS_WAIT_SECONDS for the SMS to be accepted.
 
-    Returns None when no customer has the code. The connection goes back to the pool before the wait.
+    Without `wait`, the SMS stays queued for the worker. Returns None when no customer has the code.
+    The connection goes back to the pool before the wait.
     """
     sms_id = uuid4()
     # The waiter is registered before the commit: the worker may be faster than we are.
@@ -48,7 +49,7 @@ def place_order(*, customer_code: str, item: str, amount: Decimal) -> PlacedOrde
             transliterate=settings.SMS_TRANSLITERATE,
         )
         connection.close()
-        return document and PlacedOrder(document, outcome.wait())
+        return document and PlacedOrder(document, outcome.wait() if wait else "queued")
 
 
 def sms_template() -> str:

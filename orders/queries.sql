@@ -27,9 +27,10 @@ SELECT string_agg(page.document, ',' ORDER BY page.created_at DESC, page.id DESC
        (array_agg(page.created_at ORDER BY page.created_at, page.id))[1],
        (array_agg(page.id ORDER BY page.created_at, page.id))[1]
 FROM (
-    SELECT order_document(o, c) AS document, o.created_at, o.id
+    SELECT order_document(o, c, m.state) AS document, o.created_at, o.id
     FROM orders o
     JOIN customers c ON c.id = o.customer_id
+    LEFT JOIN sms_messages m ON m.order_id = o.id
     WHERE (o.created_at, o.id) < (:after_time::timestamptz, :after_id::uuid)
     ORDER BY o.created_at DESC, o.id DESC
     LIMIT 2000
@@ -41,9 +42,10 @@ SELECT string_agg(page.document, ',' ORDER BY page.created_at DESC, page.id DESC
        (array_agg(page.created_at ORDER BY page.created_at, page.id))[1],
        (array_agg(page.id ORDER BY page.created_at, page.id))[1]
 FROM (
-    SELECT order_document(o, c) AS document, o.created_at, o.id
+    SELECT order_document(o, c, m.state) AS document, o.created_at, o.id
     FROM orders o
     JOIN customers c ON c.id = o.customer_id
+    LEFT JOIN sms_messages m ON m.order_id = o.id
     WHERE o.customer_id = :customer_id AND (o.created_at, o.id) < (:after_time::timestamptz, :after_id::uuid)
     ORDER BY o.created_at DESC, o.id DESC
     LIMIT 2000
@@ -54,8 +56,12 @@ FROM (
 SELECT id FROM customers WHERE code = :code OR id = :id::uuid;
 
 -- name: get_order
--- One order with its customer.
-SELECT order_document(o, c) FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.id = :id;
+-- One order with its customer and the state of its SMS.
+SELECT order_document(o, c, m.state)
+FROM orders o
+JOIN customers c ON c.id = o.customer_id
+LEFT JOIN sms_messages m ON m.order_id = o.id
+WHERE o.id = :id;
 
 -- name: get_sms
 -- The SMS of an order, with its history: no row without the order, null when the order has no SMS.
@@ -74,8 +80,10 @@ WITH changed AS (
     WHERE o.id = :id
     RETURNING *
 )
-SELECT order_document(row(changed.*)::orders, c), acting(:actor)
-FROM changed JOIN customers c ON c.id = changed.customer_id;
+SELECT order_document(row(changed.*)::orders, c, m.state), acting(:actor)
+FROM changed
+JOIN customers c ON c.id = changed.customer_id
+LEFT JOIN sms_messages m ON m.order_id = changed.id;
 
 -- name: delete_order
 -- An SMS that is still queued is cancelled, one that was sent is kept (ON DELETE SET NULL, sms/migrations).

@@ -13,9 +13,10 @@ from rest_framework.request import Request
 
 from customers.views import NOT_FOUND as CUSTOMER_NOT_FOUND
 from orders.placing import QUERIES, place_order
-from savannah.api import APIView, Input, Page, Text, checked, found, rights_on, stream_list, uuid_or_404
+from savannah.api import APIView, Input, Page, Text, checked, found, prefers, rights_on, stream_list, uuid_or_404
 from savannah.openapi import errors
 from savannah.sql import fetch_one, fetch_value
+from sms.models import State
 
 NOT_FOUND = "Order not found"
 
@@ -81,13 +82,14 @@ class OrderOutput(serializers.Serializer[Any]):
     customer_code = serializers.CharField()
     customer_name = serializers.CharField()
     customer_phone = serializers.CharField()
+    sms_status = serializers.ChoiceField(State.choices, allow_null=True, help_text="null: there is no SMS")
 
 
 class PlacedOrderOutput(OrderOutput):
     """A new order, and what became of its SMS while the request waited."""
 
-    sms_sent = serializers.BooleanField()
-    sms_status = serializers.CharField()
+    sms_sent = serializers.BooleanField(help_text="the gateway has accepted the SMS")
+    sms_status = serializers.ChoiceField(State.choices)
 
 
 class AttemptOutput(serializers.Serializer[Any]):
@@ -136,8 +138,8 @@ class OrderView(APIView):
 
     rights = rights_on("orders.order")
     constraints = {
-        "orders_customer_id_fkey": (404, CUSTOMER_NOT_FOUND),
-        "orders_amount_positive": (400, "amount: must be more than 0."),
+        "orders_customer_id_fkey": (404, CUSTOMER_NOT_FOUND, ""),
+        "orders_amount_positive": (400, "amount: must be more than 0.", "amount"),
     }
 
 
@@ -158,12 +160,16 @@ class OrderList(OrderView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Place an order, and send the customer an SMS."""
-        order = place_order(**checked(NewOrderInput, request))
+        at_once = prefers(request, "respond-async")
+        order = place_order(**checked(NewOrderInput, request), wait=not at_once)
         if order is None:
             raise NotFound(CUSTOMER_NOT_FOUND)
         sent = "true" if order.sms_sent else "false"
         body = f'{order.document[:-1]}, "sms_sent": {sent}, "sms_status": "{order.sms_status}"}}'
-        return found(body, NOT_FOUND, status=201)
+        answer = found(body, NOT_FOUND, status=201)
+        if at_once:
+            answer.headers["Preference-Applied"] = "respond-async"
+        return answer
 
 
 class OrderDetail(OrderView):

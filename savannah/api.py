@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
@@ -24,9 +25,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView as DRFView
 from rest_framework.views import set_rollback
 
+from savannah.logs import request_id
 from savannah.media import printable
 
 logger = logging.getLogger(__name__)
+
+NO_FIELD = "non_field_errors"
+_OF_THE_FIELD = {"required": "Missing required field", "unknown": "Unknown field"}
 
 
 class Text(serializers.CharField):
@@ -54,38 +59,40 @@ class Input(serializers.Serializer[Any]):
         """Refuse unknown fields, and an update of nothing; then validate each field."""
         for field in data:
             if field not in self.fields:
-                raise _rejected(f"Unknown field: {printable(field)}")
+                raise exceptions.ValidationError({printable(field): ["is unknown."]}, code="unknown")
         if self.partial and not data:
-            raise _rejected("No field to update was given.")
+            raise exceptions.ValidationError({NO_FIELD: ["No field to update was given."]})
         return super().to_internal_value(data)
-
-
-def _rejected(sentence: str) -> exceptions.ValidationError:
-    return exceptions.ValidationError({"non_field_errors": [sentence]})
 
 
 def first_error(detail: Any) -> str:
     """Return the first fault of a serializer's errors as one sentence that names the field."""
     if isinstance(detail, Mapping):
-        field, errors = next(iter(detail.items()))
-        fault = errors[0]
-        if field == "non_field_errors":
+        field, (fault, *_) = next(iter(detail.items()))
+        if field == NO_FIELD:
             return str(fault)
-        if fault.code == "required":
-            return f"Missing required field: {field}"
+        if fault.code in _OF_THE_FIELD:
+            return f"{_OF_THE_FIELD[fault.code]}: {field}"
         return f"{field}: {fault}"
     return str(detail[0])
+
+
+def error_body(sentence: str, faults: Any = None) -> dict[str, Any]:
+    """Return the specification's error, with what is wrong with each field and the request's id beside it."""
+    fields = {name: str(errors[0]) for name, errors in faults.items() if name != NO_FIELD} if faults else {}
+    return {"error": sentence, **({"fields": fields} if fields else {}), "request_id": request_id.get()}
 
 
 class APIView(DRFView):
     """A view that names, by method, what it does (`actions`) and which right that needs (`rights`).
 
-    `constraints` says what a violated constraint means. What no right is named for, an administrator alone may do.
+    `constraints` says what a violated constraint means: the status, the sentence, and the field at fault, if it is one.
+    What no right is named for, an administrator alone may do.
     """
 
     actions: Mapping[str, str] = {}
     rights: Mapping[str, str] = {}
-    constraints: Mapping[str, tuple[int, str]] = {}
+    constraints: Mapping[str, tuple[int, str, str]] = {}
 
 
 def rights_on(model: str) -> dict[str, str]:
@@ -101,6 +108,12 @@ def checked(input_class: Callable[..., Input], request: Request, *, partial: boo
     serializer.is_valid(raise_exception=True)
     fields: dict[str, Any] = serializer.validated_data
     return fields
+
+
+def prefers(request: Request, preference: str) -> bool:
+    """Whether the Prefer header names the preference (RFC 7240)."""
+    given = request.headers.get("Prefer", "").lower().split(",")
+    return any(re.split("[;=]", part, maxsplit=1)[0].strip() == preference for part in given)
 
 
 def uuid_or_404(text: str, error: str) -> UUID:
@@ -156,22 +169,24 @@ def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | Non
         violation = violated_constraint(error)
         if violation in view.constraints:
             set_rollback()
-            status, sentence = view.constraints[violation]
-            return Response({"error": sentence}, status=status)
+            status, sentence, field = view.constraints[violation]
+            return Response(error_body(sentence, {field or NO_FIELD: [sentence]}), status=status)
     if isinstance(error, (DatabaseError, PoolTimeout, psycopg.OperationalError)):
         return _database_failure(error, context)
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     if not isinstance(error, exceptions.APIException):
         logger.error("%s failed", type(view).__name__, exc_info=error)
-        return Response({"error": "Internal server error"}, status=500)
+        return Response(error_body("Internal server error"), status=500)
     set_rollback()
     if isinstance(error, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)):
         challenge = getattr(error, "auth_header", "Bearer")
         body = {"detail": "Authentication credentials were not provided."}
         return Response(body, status=401, headers={"WWW-Authenticate": challenge})
-    sentence = first_error(error.detail) if isinstance(error.detail, (dict, list)) else str(error.detail)
-    return Response({"error": sentence}, status=error.status_code, headers=_headers(error))
+    detail = error.detail
+    sentence = first_error(detail) if isinstance(detail, (dict, list)) else str(detail)
+    faults = detail if isinstance(detail, dict) else None
+    return Response(error_body(sentence, faults), status=error.status_code, headers=_headers(error))
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:
@@ -194,9 +209,9 @@ def _database_failure(error: Exception, context: Mapping[str, Any]) -> Response:
     logger.error("database failure: %s %s", type(cause).__name__, getattr(cause, "sqlstate", None))
     set_rollback()
     if isinstance(error, DataError):
-        return Response({"error": "A value in the request cannot be stored."}, status=400)
+        return Response(error_body("A value in the request cannot be stored."), status=400)
     action = context["view"].actions.get(context["request"].method, "answer the request")
-    return Response({"error": f"Failed to {action}: Database connection error"}, status=500)
+    return Response(error_body(f"Failed to {action}: Database connection error"), status=500)
 
 
 def answer_unknown_path(request: HttpRequest) -> HttpResponse:
@@ -210,4 +225,4 @@ def answer_unknown_path(request: HttpRequest) -> HttpResponse:
             query = request.META.get("QUERY_STRING", "")
             location = request.path + "/" + (f"?{query}" if query else "")
             return HttpResponse(status=308, headers={"Location": location})
-    return JsonResponse({"error": "Not found"}, status=404)
+    return JsonResponse(error_body("Not found"), status=404)

@@ -102,7 +102,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
         raise exceptions.ParseError("The request body must be a JSON object.")
     for field, value in data.items():
         if _holds_unstorable(field) or _holds_unstorable(value):
-            raise exceptions.ParseError(f"{printable(field)}: NUL and lone surrogate characters are not allowed.")
+            raise exceptions.ValidationError({printable(field): ["NUL and lone surrogate characters are not allowed."]})
     return data
 
 

@@ -11,7 +11,7 @@ from oauth2_provider.models import AccessToken
 
 from accounts.clients import Registration, register
 from accounts.tests.browser import PASSWORD
-from conftest import Api
+from conftest import Api, refused
 from savannah.sql import fetch_value
 
 JANE = {"code": "CUST002", "name": "Jane", "phone_number": "+254712345679"}
@@ -119,7 +119,7 @@ def test_it_is_for_managers_newest_first(api, user, stranger):
     user.groups.set([Group.objects.get(name="clerk")])
     answer = api.get("/api/audit/")
     sentence = "You need the right accounts.view_auditentry, and your role does not give it."
-    assert (answer.status_code, answer.json()) == (403, {"error": sentence})
+    assert refused(answer, 403, sentence)
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ from oauth2_provider.models import AccessToken
 
 from accounts.models import Application
 from accounts.tests.browser import register
-from conftest import Api
+from conftest import Api, refused
 
 NOBODY = uuid4()
 CUSTOMER = {"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"}
@@ -73,7 +73,7 @@ def test_a_role_gives_its_rights_and_a_403_names_the_missing_one(bearer, user, r
             assert answer.status_code == status, (method, path, answer.text)
         else:
             sentence = f"You need the right {right}, and your role does not give it."
-            assert (answer.status_code, answer.json()) == (403, {"error": sentence})
+            assert refused(answer, 403, sentence)
             assert "WWW-Authenticate" not in answer.headers
 
 
@@ -89,7 +89,7 @@ def test_a_token_with_api_scopes_is_limited_to_them_and_a_403_names_the_missing_
             assert answer.status_code == status, (method, path, answer.text)
         else:
             sentence = f"You need the scope {scope}, and this token does not have it."
-            assert (answer.status_code, answer.json()) == (403, {"error": sentence})
+            assert refused(answer, 403, sentence)
             challenge = f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'
             assert answer.headers["WWW-Authenticate"] == challenge
 
@@ -98,7 +98,7 @@ def test_a_scope_gives_nobody_more_than_their_role(bearer, user):
     user.groups.add(Group.objects.get(name="viewer"))
     answer = bearer("orders:write").delete(f"/api/orders/{NOBODY}/")
     sentence = "You need the right orders.delete_order, and your role does not give it."
-    assert (answer.status_code, answer.json()) == (403, {"error": sentence})
+    assert refused(answer, 403, sentence)
 
 
 @pytest.mark.parametrize(("default_role", "may"), [("manager", {"view", "delete"}), ("viewer", {"view"}), ("", set())])
