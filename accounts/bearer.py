@@ -19,6 +19,7 @@ from accounts.throttles import count_stranger
 from savannah.sql import ACTOR, fetch_one, load_queries
 
 QUERIES = load_queries(__file__)
+RESOURCE_METADATA = "/.well-known/oauth-protected-resource/api"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +60,13 @@ class BearerAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401 (RFC 6750, section 3)."""
         given = request.META.get("HTTP_AUTHORIZATION", "").lower().startswith("bearer ")
-        return 'Bearer realm="api", error="invalid_token"' if given else 'Bearer realm="api"'
+        return challenge(error="invalid_token") if given else challenge()
+
+
+def challenge(**parameters: str) -> str:
+    """Return a WWW-Authenticate (RFC 6750, section 3) that says where we tell whose tokens we take (RFC 9728, 5.1)."""
+    told = {"realm": "api", **parameters, "resource_metadata": f"{settings.PUBLIC_URL}{RESOURCE_METADATA}"}
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in told.items())
 
 
 def _authenticate(token: str) -> tuple[Caller, frozenset[str]] | None:

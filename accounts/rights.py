@@ -10,10 +10,11 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from accounts.bearer import Caller, challenge
+
 if TYPE_CHECKING:
     from rest_framework.views import APIView as DRFView  # imports this module, by DEFAULT_PERMISSION_CLASSES
 
-    from accounts.bearer import Caller
     from savannah.api import APIView
 
 
@@ -22,8 +23,7 @@ class InsufficientScope(PermissionDenied):
 
     def __init__(self, sentence: str, scope: str | None) -> None:
         super().__init__(sentence)
-        parts = ['Bearer realm="api"', 'error="insufficient_scope"', *([f'scope="{scope}"'] if scope else [])]
-        self.auth_header = ", ".join(parts)
+        self.auth_header = challenge(error="insufficient_scope", **({"scope": scope} if scope else {}))
 
 
 class HasRight(BasePermission):

@@ -35,7 +35,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.bearer import Caller
+from accounts.bearer import Caller, challenge
 from accounts.devices import (
     DEVICE_INTERVAL_SECONDS,
     DEVICE_SECONDS,
@@ -315,9 +315,9 @@ class UserInfo(APIView):
         """Return the claims that the token's scopes cover."""
         scopes = cast("frozenset[str]", request.auth)
         if "openid" not in scopes:
-            challenge = 'Bearer realm="api", error="insufficient_scope", scope="openid"'
+            needed = challenge(error="insufficient_scope", scope="openid")
             body = {"error": "insufficient_scope", "error_description": "The token lacks the scope openid."}
-            return Response(body, status=403, headers={"WWW-Authenticate": challenge})
+            return Response(body, status=403, headers={"WWW-Authenticate": needed})
         claims = user_claims(get_user_model()._default_manager.get(pk=cast("Caller", request.user).id))
         return Response({name: claims[name] for name in claims if Validator.oidc_claim_scope[name] in scopes})
 

@@ -4,11 +4,15 @@ import re
 
 import pytest
 
-from customers import views as customers
-from orders import placing as orders
+from conftest import ROOT
+from savannah.sql import load_queries
 
 WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM) (customers|orders)\b")
-STATEMENTS = {**customers.QUERIES.statements, **orders.QUERIES.statements}
+STATEMENTS = {
+    f"{path.parent.name}.{name}": text
+    for path in ROOT.glob("*/queries.sql")
+    for name, text in load_queries(str(path)).statements.items()
+}
 
 
 @pytest.mark.parametrize("name", [name for name, text in STATEMENTS.items() if WRITES.search(text)])

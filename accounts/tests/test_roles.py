@@ -90,8 +90,8 @@ def test_a_token_with_api_scopes_is_limited_to_them_and_a_403_names_the_missing_
         else:
             sentence = f"You need the scope {scope}, and this token does not have it."
             assert refused(answer, 403, sentence)
-            challenge = f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'
-            assert answer.headers["WWW-Authenticate"] == challenge
+            challenge = f'Bearer realm="api", error="insufficient_scope", scope="{scope}", resource_metadata="http'
+            assert answer.headers["WWW-Authenticate"].startswith(challenge)
 
 
 def test_a_scope_gives_nobody_more_than_their_role(bearer, user):
@@ -170,7 +170,9 @@ def test_a_machine_that_is_registered_for_a_scope_gets_it_without_asking(provide
 
 
 def test_the_api_tells_which_scopes_it_knows_and_the_provider_shows_what_the_specification_shows(provider):
-    resource = provider.get("/.well-known/oauth-protected-resource/api").json()
+    challenge = provider.get("/api/orders/").headers["WWW-Authenticate"]
+    address = challenge.split('resource_metadata="')[1].rstrip('"')
+    resource = provider.get(address.removeprefix(provider.url)).json()
     assert resource["scopes_supported"] == ["customers:read", "customers:write", "orders:read", "orders:write"]
     document = provider.get("/o/.well-known/openid-configuration").json()
     assert document["scopes_supported"] == ["openid", "profile", "email"]
