@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint schema token bench bench-bearer lock clean
+.PHONY: help run test lint lint-ops audit schema token bench bench-bearer lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -28,6 +28,25 @@ lint: .venv/.dev  ## format check, ruff, mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 
+.venv/.ops: .venv/.runtime requirements-ops.txt
+	$(PYTHON) -m venv .venv/ops
+	.venv/ops/bin/pip install --quiet --disable-pip-version-check --require-hashes --prefer-binary -r requirements-ops.txt
+	@touch $@
+
+lint-ops: .venv/.ops  ## Dockerfile, compose, workflows, alert rules; secrets in the code
+	.venv/ops/bin/hadolint Docker/Dockerfile
+	.venv/ops/bin/actionlint
+	.venv/ops/bin/zizmor --offline --quiet .github
+	.venv/ops/bin/check-jsonschema --builtin-schema vendor.compose-spec Docker/compose.yaml
+	.venv/ops/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	git ls-files -z -- ':!requirements*.txt' ':!*tests*' | xargs -0 .venv/ops/bin/detect-secrets-hook \
+		--disable-plugin KeywordDetector --disable-plugin Base64HighEntropyString --disable-plugin HexHighEntropyString
+	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yml && promtool test rules deploy/alerts_test.yml; \
+	else echo "promtool is not installed (Debian: apt-get install prometheus): the alert rules are not checked."; fi
+
+audit: .venv/.ops  ## known vulnerabilities of the locked dependencies; asks PyPI
+	.venv/ops/bin/pip-audit --disable-pip --require-hashes -r requirements.txt
+
 schema: .venv/.runtime  ## write database/customer_order_db.sql anew, after a new migration
 	@$(BIN)/python manage.py schema
 
@@ -49,6 +68,7 @@ lock: .venv/.dev  ## lock the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --no-annotate pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --no-annotate pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --no-annotate benchmarks/requirements.in -c requirements.txt -o benchmarks/requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --no-annotate --group ops -o requirements-ops.txt
 
 clean:  ## remove what make made, the data folder excepted
 	rm -rf .venv benchmarks/.venv .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov

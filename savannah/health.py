@@ -26,7 +26,7 @@ def ready(request: HttpRequest) -> JsonResponse:
         }
     except DatabaseError:
         return _not_ready("the database does not answer")
-    return JsonResponse({"status": "ready", **sms, "stand_in": settings.SMS_STAND_IN})
+    return JsonResponse({"status": "ready", "version": settings.VERSION, **sms, "stand_in": settings.SMS_STAND_IN})
 
 
 def _not_ready(reason: str) -> JsonResponse:

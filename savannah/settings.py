@@ -23,6 +23,8 @@ PLACEHOLDERS = ("your_secret_key_here", "your-secret-key", "your_api_key_here", 
 
 # --- who we are -------------------------------------------------------------------------------------------------------
 PORT = env.int("PORT", default=8000)
+# What /readyz says; the image is built with it.
+VERSION = env.str("SAVANNAH_VERSION", default="unreleased")
 DEBUG = env.bool("DEBUG", default=False)
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
 PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"
