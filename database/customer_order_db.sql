@@ -142,6 +142,123 @@ CREATE FUNCTION customer_document(c customers) RETURNS text
     LANGUAGE sql STABLE
     RETURN (json_build_object('id', (c).id, 'code', (c).code, 'name', (c).name, 'phone_number', (c).phone_number, 'created_at', to_char(((c).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'updated_at', to_char(((c).updated_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)))::text;
 
+CREATE FUNCTION desk_cost(cost text) RETURNS numeric
+    LANGUAGE sql IMMUTABLE
+    RETURN COALESCE(("substring"(cost, '[0-9]+(?:[.][0-9]{1,4})?'::text))::numeric, (0)::numeric);
+
+CREATE FUNCTION desk_day(moment timestamp with time zone) RETURNS date
+    LANGUAGE sql STABLE
+    RETURN ((moment AT TIME ZONE 'UTC'::text))::date;
+
+CREATE FUNCTION desk_slot() RETURNS smallint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    family CONSTANT int := 7305;
+    slot int;
+BEGIN
+    FOR i IN 0..63 LOOP
+        slot := (pg_backend_pid() + i) % 64;
+        IF pg_try_advisory_xact_lock(family, slot) THEN
+            RETURN slot;
+        END IF;
+    END LOOP;
+    slot := pg_backend_pid() % 64;
+    PERFORM pg_advisory_xact_lock(family, slot);
+    RETURN slot;
+END
+$$;
+
+CREATE FUNCTION desk_tally_orders_delete() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
+    SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
+    FROM (SELECT desk_day(created_at), 'order', -1, -amount FROM old_rows) AS change (day, kind, number, amount)
+    GROUP BY day, kind
+    HAVING sum(number) <> 0 OR sum(amount) <> 0
+    ON CONFLICT (day, kind, slot) DO UPDATE
+    SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION desk_tally_orders_insert() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
+    SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
+    FROM (SELECT desk_day(created_at), 'order', 1, amount FROM new_rows) AS change (day, kind, number, amount)
+    GROUP BY day, kind
+    HAVING sum(number) <> 0 OR sum(amount) <> 0
+    ON CONFLICT (day, kind, slot) DO UPDATE
+    SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION desk_tally_orders_update() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
+    SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
+    FROM (SELECT desk_day(created_at), 'order', 1, amount FROM new_rows UNION ALL SELECT desk_day(created_at), 'order', -1, -amount FROM old_rows) AS change (day, kind, number, amount)
+    GROUP BY day, kind
+    HAVING sum(number) <> 0 OR sum(amount) <> 0
+    ON CONFLICT (day, kind, slot) DO UPDATE
+    SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION desk_tally_sms_messages_delete() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
+    SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
+    FROM (SELECT desk_day(created_at), state, -1, -desk_cost(cost) FROM old_rows) AS change (day, kind, number, amount)
+    GROUP BY day, kind
+    HAVING sum(number) <> 0 OR sum(amount) <> 0
+    ON CONFLICT (day, kind, slot) DO UPDATE
+    SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION desk_tally_sms_messages_insert() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
+    SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
+    FROM (SELECT desk_day(created_at), state, 1, desk_cost(cost) FROM new_rows) AS change (day, kind, number, amount)
+    GROUP BY day, kind
+    HAVING sum(number) <> 0 OR sum(amount) <> 0
+    ON CONFLICT (day, kind, slot) DO UPDATE
+    SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION desk_tally_sms_messages_update() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
+    SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
+    FROM (SELECT desk_day(created_at), state, 1, desk_cost(cost) FROM new_rows UNION ALL SELECT desk_day(created_at), state, -1, -desk_cost(cost) FROM old_rows) AS change (day, kind, number, amount)
+    GROUP BY day, kind
+    HAVING sum(number) <> 0 OR sum(amount) <> 0
+    ON CONFLICT (day, kind, slot) DO UPDATE
+    SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    RETURN NULL;
+END
+$$;
+
 CREATE TABLE orders (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     item character varying(200) NOT NULL,
@@ -612,6 +729,14 @@ CREATE TABLE desk_deleted (
     deleted_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
 );
 
+CREATE TABLE desk_tallies (
+    day date NOT NULL,
+    kind character varying(20) NOT NULL,
+    slot smallint NOT NULL,
+    number bigint NOT NULL,
+    amount numeric(24,4) NOT NULL
+);
+
 CREATE TABLE django_admin_log (
     id integer NOT NULL,
     action_time timestamp with time zone NOT NULL,
@@ -823,38 +948,41 @@ INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (6, 3, 3
 INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (7, 2, 4);
 INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (8, 3, 4);
 INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (9, 3, 5);
-INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (10, 1, 6);
-INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (11, 2, 6);
-INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (12, 3, 6);
-INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (13, 2, 7);
-INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (14, 3, 7);
-INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (15, 2, 8);
-INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (16, 3, 8);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (10, 3, 6);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (11, 1, 7);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (12, 2, 7);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (13, 3, 7);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (14, 2, 8);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (15, 3, 8);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (16, 2, 9);
 INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (17, 3, 9);
+INSERT INTO auth_group_permissions (id, group_id, permission_id) VALUES (18, 3, 10);
 
 INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (1, 'Can view auditentry', 1, 'view_auditentry');
 INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (2, 'Can view customer', 2, 'view_customer');
 INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (3, 'Can add customer', 2, 'add_customer');
 INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (4, 'Can change customer', 2, 'change_customer');
 INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (5, 'Can delete customer', 2, 'delete_customer');
-INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (6, 'Can view order', 3, 'view_order');
-INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (7, 'Can add order', 3, 'add_order');
-INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (8, 'Can change order', 3, 'change_order');
-INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (9, 'Can delete order', 3, 'delete_order');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (6, 'Can view tally', 3, 'view_tally');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (7, 'Can view order', 4, 'view_order');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (8, 'Can add order', 4, 'add_order');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (9, 'Can change order', 4, 'change_order');
+INSERT INTO auth_permission (id, name, content_type_id, codename) VALUES (10, 'Can delete order', 4, 'delete_order');
 
 INSERT INTO django_content_type (id, app_label, model) VALUES (1, 'accounts', 'auditentry');
 INSERT INTO django_content_type (id, app_label, model) VALUES (2, 'customers', 'customer');
-INSERT INTO django_content_type (id, app_label, model) VALUES (3, 'orders', 'order');
+INSERT INTO django_content_type (id, app_label, model) VALUES (3, 'desk', 'tally');
+INSERT INTO django_content_type (id, app_label, model) VALUES (4, 'orders', 'order');
 
-SELECT pg_catalog.setval('audit_id_seq', 17, true);
+SELECT pg_catalog.setval('audit_id_seq', 18, true);
 
 SELECT pg_catalog.setval('auth_group_id_seq', 3, true);
 
-SELECT pg_catalog.setval('auth_group_permissions_id_seq', 17, true);
+SELECT pg_catalog.setval('auth_group_permissions_id_seq', 18, true);
 
-SELECT pg_catalog.setval('auth_permission_id_seq', 9, true);
+SELECT pg_catalog.setval('auth_permission_id_seq', 10, true);
 
-SELECT pg_catalog.setval('django_content_type_id_seq', 3, true);
+SELECT pg_catalog.setval('django_content_type_id_seq', 4, true);
 
 ALTER TABLE ONLY applications
     ADD CONSTRAINT applications_client_id_key UNIQUE (client_id);
@@ -930,6 +1058,9 @@ ALTER TABLE ONLY customers
 
 ALTER TABLE ONLY desk_deleted
     ADD CONSTRAINT desk_deleted_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY desk_tallies
+    ADD CONSTRAINT desk_tallies_pkey PRIMARY KEY (day, kind, slot);
 
 ALTER TABLE ONLY django_admin_log
     ADD CONSTRAINT django_admin_log_pkey PRIMARY KEY (id);
@@ -1174,6 +1305,18 @@ CREATE TRIGGER identities_audit AFTER INSERT OR DELETE OR UPDATE ON identities F
 
 CREATE TRIGGER orders_audit AFTER INSERT OR DELETE OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION audit_change('{created_at,updated_at}', '{}', '{}');
 
+CREATE TRIGGER orders_tally_delete AFTER DELETE ON orders REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION desk_tally_orders_delete();
+
+CREATE TRIGGER orders_tally_insert AFTER INSERT ON orders REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION desk_tally_orders_insert();
+
+CREATE TRIGGER orders_tally_update AFTER UPDATE ON orders REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION desk_tally_orders_update();
+
+CREATE TRIGGER sms_messages_tally_delete AFTER DELETE ON sms_messages REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION desk_tally_sms_messages_delete();
+
+CREATE TRIGGER sms_messages_tally_insert AFTER INSERT ON sms_messages REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION desk_tally_sms_messages_insert();
+
+CREATE TRIGGER sms_messages_tally_update AFTER UPDATE ON sms_messages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION desk_tally_sms_messages_update();
+
 CREATE TRIGGER sms_withdraw_with_order BEFORE UPDATE OF order_id ON sms_messages FOR EACH ROW WHEN (((new.order_id IS NULL) AND (old.order_id IS NOT NULL) AND ((old.state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'unknown'::text])))) EXECUTE FUNCTION sms_withdraw_with_order();
 
 ALTER TABLE ONLY applications
@@ -1297,8 +1440,11 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('customers', '0001_initial', CURRENT_TIMESTAMP),
     ('customers', '0002_roles', CURRENT_TIMESTAMP),
     ('customers', '0003_audit', CURRENT_TIMESTAMP),
+    ('sms', '0001_initial', CURRENT_TIMESTAMP),
+    ('orders', '0001_initial', CURRENT_TIMESTAMP),
     ('desk', '0001_initial', CURRENT_TIMESTAMP),
     ('desk', '0002_finding', CURRENT_TIMESTAMP),
+    ('desk', '0003_tallies', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0001_initial', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0002_auto_20190406_1805', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0003_auto_20201211_1314', CURRENT_TIMESTAMP),
@@ -1321,8 +1467,6 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('oauth2_provider', '0020_cimd_application_fields', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0021_translatable_field_labels', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0022_refreshtoken_token_family_index', CURRENT_TIMESTAMP),
-    ('sms', '0001_initial', CURRENT_TIMESTAMP),
-    ('orders', '0001_initial', CURRENT_TIMESTAMP),
     ('orders', '0002_roles', CURRENT_TIMESTAMP),
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('orders', '0004_sms_status', CURRENT_TIMESTAMP),

@@ -20,3 +20,26 @@ class Deleted(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Tally(models.Model):
+    """How many orders or SMS in a state a day (UTC) has, and for how much; kept by triggers (desk/migrations).
+
+    The sum over `slot` is the figure: each transaction counts in a slot of its own, so that none waits for another.
+    """
+
+    pk = models.CompositePrimaryKey("day", "kind", "slot")
+    day = models.DateField()
+    # "order", or the state of an SMS.
+    kind = models.CharField(max_length=20)
+    slot = models.SmallIntegerField()
+    number = models.BigIntegerField()
+    # What the orders are worth, or what the SMS cost.
+    amount = models.DecimalField(max_digits=24, decimal_places=4)
+
+    class Meta:
+        db_table = "desk_tallies"
+        verbose_name_plural = "tallies"
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.kind}: {self.number}"

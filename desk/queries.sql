@@ -123,3 +123,26 @@ WITH back AS (
 SELECT coalesce(back.customer ->> 'id', back.orders -> 0 ->> 'customer_id')::uuid AS customer_id, pg_notify('sms_due', ''),
        acting(:actor)
 FROM back;
+
+-- name: list_days
+-- Each of the last days up to today (UTC), with its figures: orders, SMS by state, what they are worth and cost.
+SELECT d.day::date AS day,
+       coalesce(sum(t.number) FILTER (WHERE t.kind = 'order'), 0)::bigint AS orders,
+       coalesce(sum(t.amount) FILTER (WHERE t.kind = 'order'), 0) AS revenue,
+       coalesce(sum(t.amount) FILTER (WHERE t.kind <> 'order'), 0) AS cost,
+       (SELECT coalesce(jsonb_object_agg(s.kind, s.number), '{}')
+        FROM (SELECT kind, sum(number) AS number FROM desk_tallies
+              WHERE day = d.day::date AND kind <> 'order' GROUP BY kind) AS s)::text AS sms
+FROM generate_series(desk_day(now()) - (:days::int - 1), desk_day(now()), interval '1 day') AS d (day)
+LEFT JOIN desk_tallies t ON t.day = d.day::date
+GROUP BY d.day
+ORDER BY d.day;
+
+-- name: read_gateway
+-- How the gateway does: what holds it up, if anything, and what came of the last minute's attempts.
+SELECT (SELECT json_agg(json_build_object('reason', reason, 'needs_help', needs_help))::text FROM sms_pauses) AS pauses,
+       count(*) AS asked,
+       count(*) FILTER (WHERE state = 'accepted') AS accepted,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM answered_at - asked_at)) AS seconds
+FROM sms_attempts
+WHERE asked_at > now() - interval '1 minute';

@@ -3,9 +3,11 @@
 from django.urls import path
 
 from desk import views
+from desk.overview import overview
 
 urlpatterns = [
     path("", views.counter, name="desk"),
+    path("overview/", overview, name="desk-overview"),
     path("live", views.live, name="desk-live"),
     path("customers/new", views.add_customer, name="desk-add-customer"),
     path("customers/<uuid:customer_id>/", views.show_customer, name="desk-customer"),

@@ -1,0 +1,123 @@
+"""The overview: its figures are those of the tables, whatever happens to an order or an SMS."""
+
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from desk.charts import bar_chart, percent, round_up, short
+from desk.tests.conftest import placed
+from orders.models import Order
+from sms.models import Attempt, Message, Pause
+
+TALLIED = "SELECT day, kind, sum(number), sum(amount) FROM desk_tallies GROUP BY 1, 2 HAVING sum(number) <> 0"
+COUNTED = """
+SELECT created_at::date, 'order', count(*), sum(amount) FROM orders GROUP BY 1
+UNION ALL SELECT created_at::date, state, count(*), sum(desk_cost(cost)) FROM sms_messages GROUP BY 1, 2
+"""
+
+
+def rows(statement: str) -> set[tuple]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return set(cursor.fetchall())
+
+
+def test_the_tallies_follow_every_change(db, wanjiku):
+    first, second = placed(wanjiku), placed(wanjiku)
+    assert rows(TALLIED) == rows(COUNTED)
+    Order.objects.filter(pk=first.pk).update(amount="99.50")
+    Order.objects.filter(pk=second.pk).update(item="Rice", created_at=timezone.now() - timedelta(days=3))
+    Message.objects.filter(order_id=first.pk).update(state="accepted", cost="KES 0.8000")
+    Message.objects.filter(order_id=second.pk).update(state="rejected", cost="0")
+    assert rows(TALLIED) == rows(COUNTED)
+    first.delete()
+    assert rows(TALLIED) == rows(COUNTED)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM customers")
+    assert (
+        {kind for _, kind, *_ in rows(TALLIED)} == {"accepted", "rejected"} == {kind for _, kind, *_ in rows(COUNTED)}
+    )
+
+
+def test_it_shows_what_was_ordered_and_what_became_of_the_sms(manager, wanjiku):
+    for _ in range(3):
+        placed(wanjiku)
+    states = ["delivered", "delivered", "undelivered"]
+    for message, state in zip(Message.objects.all(), states, strict=True):
+        Message.objects.filter(pk=message.pk).update(state=state, cost="KES 0.8000")
+    Order.objects.filter(pk=placed(wanjiku).pk).update(created_at=timezone.now() - timedelta(days=40))
+    page = manager.get("/overview/").content.decode()
+    assert "3 orders" in page
+    assert "KES 6,840.00" in page
+    assert "Delivered: 2, 50 %" in page
+    assert "66.7 %" in page
+    assert "2.40" in page
+    assert f"{date.today():%-d %B}: 3 orders" in page  # noqa: DTZ011 - the database's day is UTC, and so are we
+    assert "orders_sum" not in page
+    assert ">4<" in manager.get("/overview/?days=90").content.decode()
+    assert ">3<" in manager.get("/overview/?days=9").content.decode()
+
+
+def health(manager) -> dict[str, tuple[str, str, str]]:
+    page = manager.get("/overview/").content.decode()
+    tiles = re.findall(
+        r'tile (\w*)">\s*<h2>(.*?)</h2>\s*<p class="says.*?">(.*?)</p>\s*<p.*?>(.*?)</p>', page, re.DOTALL
+    )
+    return {name: (tone, says, note) for tone, name, says, note in tiles}
+
+
+def test_it_says_whether_all_is_well(manager, wanjiku):
+    tiles = health(manager)
+    assert tiles["Gateway"] == ("good", "Ready", "not asked in the last minute")
+    assert tiles["Oldest waiting SMS"][:2] == ("good", "None waits")
+    assert tiles["Sender"][0] == "bad"
+    message = Message.objects.get(order_id=placed(wanjiku).pk)
+    Message.objects.update(due_at=timezone.now() - timedelta(hours=2, minutes=5))
+    assert health(manager)["Oldest waiting SMS"][:2] == ("odd", "2 hours")
+    now = timezone.now()
+    answered = now + timedelta(milliseconds=120)
+    Attempt.objects.create(message=message, number=1, asked_at=now, answered_at=answered, state="accepted")
+    assert health(manager)["Gateway"] == ("good", "Works", "1 of 1 taken in the last minute, 120 ms")
+    Attempt.objects.create(message=message, number=2, asked_at=now, state="unknown")
+    assert health(manager)["Gateway"][:2] == ("odd", "In trouble")
+    pause = Pause.objects.create(gateway="g", reason="the gateway is down", needs_help=False, paused_until=now)
+    assert health(manager)["Gateway"] == ("odd", "Held up", "the gateway is down")
+    pause.needs_help = True
+    pause.save()
+    assert health(manager)["Gateway"][:2] == ("bad", "Needs you")
+
+
+def test_it_is_for_managers(clerk):
+    assert clerk.get("/overview/").status_code == 403
+    assert "/overview/" not in clerk.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 4), (3, 4), (5, 5), (9, 10), (11, 20), (Decimal("41.5"), 50), (399, 400), (401, 500)]
+)
+def test_a_scale_ends_at_a_round_figure(value, top):
+    assert round_up(value) == top
+
+
+def test_a_chart_names_every_day_and_hides_no_small_one():
+    today = date(2026, 11, 24)
+    chart = bar_chart([(today - timedelta(days=n), 1 if n == 3 else 4000 * n) for n in reversed(range(7))], "{} orders")
+    assert [bar.height > 0 for bar in chart.bars] == [True, True, True, True, True, True, False]
+    assert chart.bars[3].sentence == "21 November: 1 orders"
+    assert chart.labels[-1][2] == "24 Nov"
+    assert [short(value) for value in (0.5, 400, 1500, 2e6, 3e9)] == ["0.5", "400", "1.5k", "2M", "3G"]
+
+
+def test_a_share_is_all_only_when_it_is_all():
+    assert [percent(*share) for share in ((0, 0), (0, 9), (9, 9), (99_999, 100_000), (1, 100_000), (1, 3))] == [
+        "none", "0 %", "100 %", "99.9 %", "< 0.1 %", "33.3 %",
+    ]  # fmt: skip
+
+
+def test_it_reads_tallies_and_not_orders(manager, wanjiku, django_assert_max_num_queries):
+    with django_assert_max_num_queries(9):
+        manager.get("/overview/")
