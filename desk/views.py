@@ -274,5 +274,5 @@ def _constraint_fault(error: IntegrityError, sentences: Any) -> dict[str, str]:
     violation = violated_constraint(error)
     if violation not in sentences:
         raise error
-    _, sentence = sentences[violation]
-    return {"code" if violation.endswith("code_key") else "phone_number": sentence}
+    _, sentence, field = sentences[violation]
+    return {field: sentence}
