@@ -9,7 +9,7 @@ from django.db import connection
 
 from savannah.logs import request_id
 from savannah.sql import fetch_value, load_queries
-from sms import waiting
+from sms import bell, waiting
 
 QUERIES = load_queries(__file__)
 _FIELDS = {"name": "%1$s", "item": "%2$s", "currency": "%3$s", "amount": "%4$s"}
@@ -48,6 +48,7 @@ def place_order(*, customer_code: str, item: str, amount: Decimal, wait: bool = 
             currency=settings.SMS_CURRENCY,
             transliterate=settings.SMS_TRANSLITERATE,
         )
+        bell.ring_when_committed()
         connection.close()
         return document and PlacedOrder(document, outcome.wait() if wait else "queued")
 

@@ -17,8 +17,7 @@ WITH customer AS (
          format(:template::text, customer.name, placed.item, :currency::text, placed.amount) AS sms (body)
     RETURNING id
 )
-SELECT order_document(row(placed.*)::orders, row(customer.*)::customers), pg_notify('sms_due', ''),
-       acting(:actor)
+SELECT order_document(row(placed.*)::orders, row(customer.*)::customers), acting(:actor)
 FROM placed, customer, queued;
 
 -- name: list_orders

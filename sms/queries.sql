@@ -237,6 +237,10 @@ SELECT json_build_object(
     'opted_out', (SELECT count(*) FROM sms_opt_outs)
 )::text;
 
+-- name: announce
+-- Wake the workers: something is due. In a transaction of its own (sms/bell.py says why).
+SELECT pg_notify('sms_due', '');
+
 -- name: get_state
 -- The state of one message.
 SELECT state FROM sms_messages WHERE id = :id;

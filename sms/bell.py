@@ -1,0 +1,48 @@
+"""Telling the workers that a message is due, right after its transaction and not within it.
+
+NOTIFY locks the whole server's queue from the commit until the commit is on disk: within the order's transaction it
+made PostgreSQL commit one order at a time, a seventh of what it can. The row is the promise, the bell only makes it
+quick: when it does not ring (this process dies, the database goes away), the workers find the row when they next look.
+"""
+
+import threading
+from contextlib import suppress
+
+from django.db import DatabaseError, connection, transaction
+from psycopg_pool import PoolTimeout
+
+from savannah.sql import fetch_one
+from sms.outbox import QUERIES
+
+
+class Bell:
+    """One thread a process, which rings once for all that became due since it last rang."""
+
+    def __init__(self) -> None:
+        self._due = threading.Event()
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self) -> None:
+        """Tell the workers, soon, and without making the caller wait."""
+        self._due.set()
+        if self._thread is None:
+            with self._start:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._ring_when_due, name="sms-bell", daemon=True)
+                    self._thread.start()
+
+    def _ring_when_due(self) -> None:
+        while self._due.wait():
+            self._due.clear()
+            with suppress(DatabaseError, PoolTimeout):
+                fetch_one(QUERIES.announce)
+            connection.close()
+
+
+_bell = Bell()
+
+
+def ring_when_committed() -> None:
+    """Tell the workers that something is due, as soon as the transaction that queued it is committed."""
+    transaction.on_commit(_bell.ring)
