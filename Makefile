@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lint-ops audit schema token bench bench-bearer lock clean
+.PHONY: help run test lint lint-ops audit rehearse schema token bench bench-bearer lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -46,6 +46,9 @@ lint-ops: .venv/.ops  ## Dockerfile, compose, workflows, alert rules; secrets in
 
 audit: .venv/.ops  ## known vulnerabilities of the locked dependencies; asks PyPI
 	.venv/ops/bin/pip-audit --disable-pip --require-hashes -r requirements.txt
+
+rehearse: .venv/.dev  ## migrate 1,000,000 orders under load, from the first version to this one
+	$(BIN)/python -m pytest -s -m rehearsal tests/test_migrate.py
 
 schema: .venv/.runtime  ## write database/customer_order_db.sql anew, after a new migration
 	@$(BIN)/python manage.py schema

@@ -38,3 +38,15 @@ SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'publi
 -- name: cut_connections
 -- End every connection to a database, before it is renamed.
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database AND pid <> pg_backend_pid();
+
+-- name: lock_migrations
+-- Wait until no other process migrates.
+SELECT pg_advisory_lock(hashtextextended('migrate', 0));
+
+-- name: limit_lock_waits
+-- Rather fail than let everybody wait behind us.
+SET lock_timeout = '2s';
+
+-- name: unlock_migrations
+-- Let the next one migrate, and leave the connection as it was.
+SELECT pg_advisory_unlock(hashtextextended('migrate', 0)), set_config('lock_timeout', '0', false);

@@ -1,0 +1,44 @@
+"""`manage.py migrate`, beside a service at work: one at a time, and never in the way of its requests for long."""
+
+import time
+from typing import Any
+
+import psycopg
+from django.core.management.commands.migrate import Command as DjangoMigrate
+from django.db import OperationalError, connection
+
+import savannah.sql
+from savannah.sql import load_queries
+
+QUERIES = load_queries(savannah.sql.__file__)
+PAUSES = (1, 2, 4, 8, 15, 30)
+
+
+class Command(DjangoMigrate):
+    """Django's migrate, that gives up a lock it does not get soon and tries again, and waits for another migrate.
+
+    What a change of a table waits for, every statement that comes later waits for as well.
+    """
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate; what is done stays done when a later migration has to be tried again."""
+        with connection.cursor() as cursor:
+            cursor.execute(QUERIES.lock_migrations)
+            try:
+                cursor.execute(QUERIES.limit_lock_waits)
+                self._migrate(*args, **options)
+            finally:
+                cursor.execute(QUERIES.unlock_migrations)
+
+    def _migrate(self, *args: Any, **options: Any) -> None:
+        for pause in PAUSES:
+            try:
+                super().handle(*args, **options)
+            except OperationalError as error:
+                if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+                    raise
+                self.stderr.write(f"A table is busy; trying again in {pause} s.")
+                time.sleep(pause)
+            else:
+                return
+        super().handle(*args, **options)
