@@ -2,11 +2,13 @@
 
 from django.contrib import admin
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
 
 from accounts.models import AuditEntry
 
 
-class ApplicationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ApplicationAdmin(ModelAdmin):  # type: ignore[misc]
     """No secret is shown, and none is made here: `manage.py setup_oauth` prints it once."""
 
     list_display = ("name", "client_id", "client_type", "authorization_grant_type", "algorithm")
@@ -20,12 +22,13 @@ class ApplicationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(AuditEntry)
-class AuditAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class AuditAdmin(ModelAdmin):  # type: ignore[misc]
     """What happened, to read. Nobody can add, change or delete it here, and PostgreSQL refuses it anywhere."""
 
     list_display = ("at", "actor", "client", "action", "subject", "subject_id")
     list_filter = ("action", "subject")
     search_fields = ("=actor", "=subject_id")
+    paginator = InfinitePaginator
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -39,3 +42,19 @@ class AuditAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
         """Refuse."""
         return False
+
+
+class Hidden(ModelAdmin):  # type: ignore[misc]
+    """Codes and tokens: nothing that a person has to look at."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Refuse."""
+        return False
+
+    has_add_permission = has_module_permission
+    has_change_permission = has_view_permission
+    has_delete_permission = has_view_permission

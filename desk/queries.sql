@@ -3,22 +3,22 @@
 -- name: find_customers
 -- As one types: the code, the phone (from its beginning or its last digits) or the name begins so, or a word of the name
 -- does. Each way has an index (desk/migrations); one that does not apply is null. The last is sorted, so that
--- the planner does not hope to meet eight matches early in the table.
+-- the planner does not hope to meet enough matches early in the table.
 SELECT c.id, c.code, c.name, c.phone_number
 FROM customers c
 JOIN (
     SELECT id, min(rank) AS rank FROM (
-        (SELECT id, 1 AS rank FROM customers WHERE upper(code) LIKE upper(:begins) LIMIT 8)
-        UNION ALL (SELECT id, 2 FROM customers WHERE phone_number LIKE :phone_begins LIMIT 8)
-        UNION ALL (SELECT id, 3 FROM customers WHERE reverse(phone_number) LIKE reverse(:phone_ends) LIMIT 8)
-        UNION ALL (SELECT id, 4 FROM customers WHERE lower(name) LIKE lower(:begins) LIMIT 8)
+        (SELECT id, 1 AS rank FROM customers WHERE upper(code) LIKE upper(:begins) LIMIT :limit)
+        UNION ALL (SELECT id, 2 FROM customers WHERE phone_number LIKE :phone_begins LIMIT :limit)
+        UNION ALL (SELECT id, 3 FROM customers WHERE reverse(phone_number) LIKE reverse(:phone_ends) LIMIT :limit)
+        UNION ALL (SELECT id, 4 FROM customers WHERE lower(name) LIKE lower(:begins) LIMIT :limit)
         UNION ALL (SELECT id, 5 FROM customers WHERE to_tsvector('simple', name) @@ to_tsquery('simple', :words)
-                   ORDER BY length(name) LIMIT 8)
+                   ORDER BY length(name) LIMIT :limit)
     ) AS every_way
     GROUP BY id
 ) AS hit USING (id)
 ORDER BY hit.rank, c.name, c.id
-LIMIT 8;
+LIMIT :limit;
 
 -- name: get_customer
 -- One customer.

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from django.templatetags.static import static
 
 from savannah.secrets import RSA_KEY_FILE, read_or_create_rsa_key, read_or_create_secret_key
 
@@ -146,6 +147,7 @@ INSTALLED_APPS = [
     "orders",
     "sms",
     "desk",
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -228,6 +230,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False
 AXES_CLIENT_IP_CALLABLE = "savannah.throttle.client_address"
 AXES_CLIENT_STR_CALLABLE = "accounts.lockout.for_the_log"
 AXES_LOCKOUT_CALLABLE = "accounts.lockout.locked_out"
@@ -240,6 +243,24 @@ SIGN_INS_PER_MINUTE = env.int("SIGN_INS_PER_MINUTE", default=30)
 UPKEEP_SECONDS = env.int("UPKEEP_SECONDS", default=3600)
 # What it calls: functions that delete what is no longer needed, and return how much that was.
 UPKEEP = ["accounts.upkeep.clear_expired", "savannah.throttle.forget_old"]
+
+# --- admin ------------------------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Savannah",
+    "SITE_HEADER": "Savannah",
+    "SITE_SUBHEADER": "Customer orders",
+    "SITE_URL": "/",
+    "SITE_ICON": lambda request: static("savannah/icon.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("savannah/icon.svg")}],
+    "SHOW_HISTORY": False,
+    # The green of savannah.css.
+    "COLORS": {
+        "primary": {
+            "50": "#f0f7f3", "100": "#e4efe8", "200": "#c3ddce", "300": "#9fd0b6", "400": "#7cc7a3", "500": "#3d8a68",
+            "600": "#1f5a43", "700": "#1a4c39", "800": "#173f30", "900": "#123126", "950": "#0a1d16",
+        }
+    },
+}  # fmt: skip
 
 # --- API --------------------------------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = 64 * 1024
@@ -311,6 +332,10 @@ OAUTH2_PROVIDER = {
     "CLIENT_SECRET_HASHER": "pbkdf2_sha256_secret",
     "SCOPES_BACKEND_CLASS": "accounts.provider.Scopes",
     "APPLICATION_ADMIN_CLASS": "accounts.admin.ApplicationAdmin",
+    **{
+        f"{kind}_ADMIN_CLASS": "accounts.admin.Hidden"
+        for kind in ("ACCESS_TOKEN", "GRANT", "ID_TOKEN", "REFRESH_TOKEN")
+    },
     "SCOPES": {
         "openid": "Know who you are",
         "profile": "See your name and user name",

@@ -55,7 +55,7 @@ def test_it_finds_among_many_by_indexes(db):
             "'+2547' || lpad(n::text, 8, '0') FROM generate_series(1, 20000) n"
         )
         cursor.execute("ANALYZE customers")
-    parameters = {"begins": "C77%", "phone_begins": "+25477%", "phone_ends": "%7777", "words": "last77:*"}
+    parameters = {"begins": "C77%", "phone_begins": "+25477%", "phone_ends": "%7777", "words": "last77:*", "limit": 8}
     plan = str(fetch_all(f"EXPLAIN (FORMAT JSON) {QUERIES.find_customers}", **parameters))
     for index in ("code", "phone", "phone_end", "name", "word"):
         assert f"'customers_find_{index}'" in plan

@@ -1,0 +1,350 @@
+"""The admin: every customer, order and SMS, and the users. Changes go the way that the API's changes go."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+import orjson
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.paginator import InfinitePaginator
+
+from customers.models import Customer
+from customers.views import QUERIES as CUSTOMER_QUERIES
+from customers.views import CustomerInput
+from desk.finding import find_customers
+from desk.pages import uuid_or_none
+from desk.sql import QUERIES
+from desk.words import STATES, word_for
+from orders.models import Order
+from orders.placing import QUERIES as ORDER_QUERIES
+from orders.placing import place_order
+from orders.views import OrderInput
+from savannah.api import Input
+from savannah.sql import fetch_value
+from sms import outbox
+from sms.models import Attempt, Message, OptOut
+
+FOUND = 100
+TONES = {"good": "success", "sent": "info", "odd": "warning", "bad": "danger"}
+STATE_LABELS = {state: TONES.get(word.tone, "default") for state, word in STATES.items()}
+
+
+class Fast(ModelAdmin):  # type: ignore[misc]
+    """A list that opens as fast over a million rows: it counts none, and reads each page in one statement."""
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    list_per_page = 50
+    compressed_fields = True
+
+
+class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form whose fields are checked as the API checks them."""
+
+    rules: ClassVar[type[Input]]
+
+    def clean(self) -> dict[str, Any]:
+        """Return the fields as the API takes them."""
+        given = super().clean() or {}
+        asked = {name: given[name] for name in names_of(self.rules) if name in given}
+        checked = self.rules(
+            data={name: value if isinstance(value, str) else str(value) for name, value in asked.items()}
+        )
+        if not checked.is_valid():
+            for name in checked.errors:
+                if name in self.fields and not self.has_error(name):
+                    self.add_error(name, str(checked.errors[name][0]).capitalize())
+            return given
+        return {**given, **checked.validated_data}
+
+
+def names_of(rules: type[Input]) -> list[str]:
+    """Return the names of the fields that are checked."""
+    return [str(name) for name in rules().fields]
+
+
+class CustomerForm(CheckedForm):
+    """The fields of a customer."""
+
+    rules = CustomerInput
+
+
+class OrderForm(CheckedForm):
+    """The fields of an order."""
+
+    rules = OrderInput
+
+
+# --- export -----------------------------------------------------------------------------------------------------------
+
+
+class _Echo:
+    def write(self, line: str) -> str:
+        return line
+
+
+def _cell(value: object) -> str:
+    """Return a value as a spreadsheet may read it: none begins a formula. A phone number's + is no formula's."""
+    text = str(value if value is not None else "")
+    return (
+        f"'{text}" if text[:1] in {"=", "@", "-", "\t", "\r"} or (text[:1] == "+" and not text[1:].isdigit()) else text
+    )
+
+
+def _csv(name: str, columns: Iterable[str], queryset: QuerySet[Any]) -> StreamingHttpResponse:
+    """Answer with all rows of a query as CSV, however many: they go out as they are read."""
+
+    def lines() -> Iterator[str]:
+        writer = csv.writer(_Echo())
+        yield writer.writerow(columns)
+        for row in queryset.values_list(*columns).iterator(2000):
+            yield writer.writerow([_cell(value) for value in row])
+
+    return StreamingHttpResponse(
+        lines(), content_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    )
+
+
+# --- customers and orders ---------------------------------------------------------------------------------------------
+
+
+@admin.register(Customer)
+class CustomerAdmin(Fast):
+    """Find a customer by the beginning of code, name or phone."""
+
+    form = CustomerForm
+    list_display = ("name", "code", "phone_number", "created_at")
+    search_fields = ("code",)
+    search_help_text = "The beginning of a name, a code or a phone number, or a number's last digits"
+    actions = ("export",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
+    ) -> tuple[QuerySet[Customer], bool]:
+        """Find as the desk does."""
+        if not search_term:
+            return queryset, False
+        return queryset.filter(pk__in=[customer["id"] for customer in find_customers(search_term, FOUND)]), False
+
+    def save_model(self, request: HttpRequest, obj: Customer, form: CustomerForm, change: bool) -> None:
+        """Write the row by the API's statement."""
+        fields = {name: form.cleaned_data[name] for name in names_of(CustomerInput)}
+        if change:
+            fetch_value(CUSTOMER_QUERIES.update_customer, id=obj.pk, **fields)
+        else:
+            obj.pk = orjson.loads(fetch_value(CUSTOMER_QUERIES.create_customer, **fields))["id"]
+
+    def delete_model(self, request: HttpRequest, obj: Customer) -> None:
+        """Delete with a way back, as the desk does."""
+        fetch_value(QUERIES.delete_customer, id=obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
+        """Delete each with a way back."""
+        for customer in queryset:
+            self.delete_model(request, customer)
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export(self, request: HttpRequest, queryset: QuerySet[Customer]) -> StreamingHttpResponse:
+        """Write the chosen customers as CSV."""
+        return _csv("customers", ("id", "code", "name", "phone_number", "created_at", "updated_at"), queryset)
+
+
+@admin.register(Order)
+class OrderAdmin(Fast):
+    """An order that is added here is placed: its SMS is sent."""
+
+    form = OrderForm
+    list_display = ("item", "amount", "customer", "created_at")
+    list_select_related = ("customer",)
+    fields = ("customer", "item", "amount")
+    autocomplete_fields = ("customer",)
+    search_fields = ("id",)
+    search_help_text = "A customer's name, code or phone, or an order's number"
+    actions = ("resend_sms", "export")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> tuple[str, ...]:
+        """Keep an order with its customer."""
+        return ("customer",) if obj else ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
+    ) -> tuple[QuerySet[Order], bool]:
+        """Find by number, or by the customer as the desk does."""
+        if not search_term:
+            return queryset, False
+        if number := uuid_or_none(search_term.strip()):
+            return queryset.filter(pk=number), False
+        return queryset.filter(customer__in=[c["id"] for c in find_customers(search_term, FOUND)]), False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Place a new order outside Django's transaction: the SMS worker has to see it before we wait for it."""
+        if object_id is None:
+            answer: HttpResponse = self._changeform_view(request, object_id, form_url, extra_context)
+            return answer
+        changed: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return changed
+
+    def save_model(self, request: HttpRequest, obj: Order, form: OrderForm, change: bool) -> None:
+        """Place the order, or change it by the API's statement."""
+        fields = {name: form.cleaned_data[name] for name in names_of(OrderInput)}
+        if change:
+            fetch_value(ORDER_QUERIES.update_order, id=obj.pk, **fields)
+            return
+        order = place_order(customer_code=obj.customer.code, **fields)
+        if order is None:
+            raise Customer.DoesNotExist
+        obj.pk = orjson.loads(order.document)["id"]
+        messages.info(request, f"SMS: {word_for(order.sms_status).word}")
+
+    def delete_model(self, request: HttpRequest, obj: Order) -> None:
+        """Delete with a way back, as the desk does."""
+        fetch_value(QUERIES.delete_order, id=obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Delete each with a way back."""
+        for order in queryset:
+            self.delete_model(request, order)
+
+    @admin.action(description="Send the SMS again", permissions=["change"])
+    def resend_sms(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Queue the SMS of the chosen orders again."""
+        _resend(self, request, Message.objects.filter(order_id__in=queryset.values("pk")))
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export(self, request: HttpRequest, queryset: QuerySet[Order]) -> StreamingHttpResponse:
+        """Write the chosen orders as CSV."""
+        columns = ("id", "item", "amount", "created_at", "customer__code", "customer__name", "customer__phone_number")
+        return _csv("orders", columns, queryset)
+
+
+# --- SMS --------------------------------------------------------------------------------------------------------------
+
+
+class ReadOnly(Fast):
+    """Rows that are evidence: to look at."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse."""
+        return False
+
+
+def _resend(model_admin: ModelAdmin, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+    ids = list(queryset.values_list("pk", flat=True))
+    again = outbox.resend(ids)
+    model_admin.message_user(
+        request, f"{again} of {len(ids)} SMS queued again", messages.SUCCESS if again else messages.WARNING
+    )
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnly):
+    """Every SMS and what became of it; an SMS comes with its order, and what was sent stays as it was."""
+
+    list_display = ("phone_number", "state_label", "attempts", "possible_duplicate", "failure_reason", "created_at")
+    list_filter = ("state",)
+    search_fields = ("phone_number",)
+    search_help_text = "A customer's name, code or phone, or the number of an SMS or its order"
+    actions = ("resend", "export")
+    readonly_fields = ("history",)
+
+    @display(description="State", ordering="state", label=STATE_LABELS)  # type: ignore[untyped-decorator]
+    def state_label(self, message: Message) -> tuple[str, str]:
+        """Show the state as the desk says it."""
+        return message.state, word_for(message.state).word
+
+    @admin.display(description="History")
+    def history(self, message: Message) -> str:
+        """Show each attempt."""
+        lines = [
+            f"{attempt.number}: {attempt.asked_at:%Y-%m-%d %H:%M:%S} {attempt.state} {attempt.reason}".strip()
+            for attempt in Attempt.objects.filter(message_id=message.pk).order_by("number")
+        ]
+        return format_html("<pre>{}</pre>", "\n".join(lines) or "not asked yet")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        """Find by number, or by the customer as the desk does."""
+        if not search_term:
+            return queryset, False
+        if number := uuid_or_none(search_term.strip()):
+            return queryset.filter(Q(pk=number) | Q(order_id=number)), False
+        found = [customer["id"] for customer in find_customers(search_term, FOUND)]
+        return queryset.filter(order_id__in=Order.objects.filter(customer__in=found).values("pk")), False
+
+    @admin.action(description="Send again", permissions=["view"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        """Queue the chosen SMS again."""
+        if not request.user.has_perm("orders.change_order"):
+            self.message_user(request, "Your role does not send SMS again.", messages.ERROR)
+            return
+        _resend(self, request, queryset)
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export(self, request: HttpRequest, queryset: QuerySet[Message]) -> StreamingHttpResponse:
+        """Write the chosen SMS as CSV."""
+        columns = (
+            "id",
+            "order_id",
+            "phone_number",
+            "state",
+            "attempts",
+            "segments",
+            "cost",
+            "failure_reason",
+            "created_at",
+        )
+        return _csv("sms", columns, queryset)
+
+
+@admin.register(OptOut)
+class OptOutAdmin(Fast):
+    """Numbers that want no more SMS; deleting one lets SMS go there again."""
+
+    list_display = ("phone_number", "sender_id", "created_at")
+    search_fields = ("phone_number__startswith",)
+
+
+# --- users and roles --------------------------------------------------------------------------------------------------
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
+    """Who may sign in, with which roles."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "last_login")
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """Roles, and the rights that each gives."""
