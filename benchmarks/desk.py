@@ -1,7 +1,7 @@
 """`python -m benchmarks.desk`: how fast the desk's pages open over a million orders, and by which plans.
 
-Makes a database of its own in a temporary folder, fills it (a minute or two), and asks for each page 20 times, as a manager
-with a session, through the whole of Django but not through a socket.
+Makes a database of its own in a temporary folder, fills it (a minute or two), and asks for each page 20 times, as an
+administrator with a session, through the whole of Django but not through a socket.
 """
 
 import os
@@ -16,7 +16,8 @@ ORDERS = int(os.environ.get("ORDERS", "1000000"))
 FILL = """
 INSERT INTO customers (code, name, phone_number)
 SELECT 'C' || n, (ARRAY['Achieng', 'Baraka', 'Chebet', 'Daudi', 'Esther', 'Farida'])[1 + n % 6] || ' '
-    || (ARRAY['Mwangi', 'Odhiambo', 'Kiprono', 'Wafula', 'Hassan'])[1 + n % 5] || ' ' || n, '+2547' || lpad(n::text, 8, '0')
+    || (ARRAY['Mwangi', 'Odhiambo', 'Kiprono', 'Wafula', 'Hassan'])[1 + n % 5] || ' ' || n,
+    '+2547' || lpad(n::text, 8, '0')
 FROM generate_series(1, {customers}) n;
 
 INSERT INTO orders (customer_id, item, amount, created_at)
@@ -27,8 +28,8 @@ INSERT INTO sms_messages (order_id, phone_number, body, state, cost, created_at,
 SELECT o.id, c.phone_number, 'Hello ' || c.name || '!', s.state, 'KES 0.8000', o.created_at, o.created_at,
        CASE WHEN s.state = 'queued' THEN now() END
 FROM (SELECT *, row_number() OVER () AS n FROM orders) o JOIN customers c ON c.id = o.customer_id,
-    LATERAL (SELECT CASE WHEN o.n <= 100 THEN 'queued' WHEN o.n % 20 = 0 THEN 'undelivered' WHEN o.n % 9 = 0 THEN 'accepted'
-                         ELSE 'delivered' END AS state) s;
+    LATERAL (SELECT CASE WHEN o.n <= 100 THEN 'queued' WHEN o.n % 20 = 0 THEN 'undelivered'
+                         WHEN o.n % 9 = 0 THEN 'accepted' ELSE 'delivered' END AS state) s;
 
 VACUUM ANALYZE customers;
 VACUUM ANALYZE orders;

@@ -1275,7 +1275,11 @@ CREATE INDEX sms_messages_fresh ON sms_messages USING btree (created_at) WHERE (
 
 CREATE INDEX sms_messages_leased ON sms_messages USING btree (due_at) WHERE ((state)::text = 'sending'::text);
 
+CREATE INDEX sms_messages_newest_first ON sms_messages USING btree (created_at DESC, id DESC);
+
 CREATE INDEX sms_messages_open_phone ON sms_messages USING btree (phone_number) WHERE ((state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'unknown'::text]));
+
+CREATE INDEX sms_messages_trouble ON sms_messages USING btree (state, created_at DESC, id DESC) WHERE ((state)::text <> ALL (ARRAY['accepted'::text, 'delivered'::text]));
 
 CREATE INDEX sms_opt_outs_phone_number_691f8d10_like ON sms_opt_outs USING btree (phone_number varchar_pattern_ops);
 
@@ -1445,6 +1449,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('desk', '0001_initial', CURRENT_TIMESTAMP),
     ('desk', '0002_finding', CURRENT_TIMESTAMP),
     ('desk', '0003_tallies', CURRENT_TIMESTAMP),
+    ('desk', '0004_lists', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0001_initial', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0002_auto_20190406_1805', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0003_auto_20201211_1314', CURRENT_TIMESTAMP),

@@ -264,7 +264,7 @@ def _resend(model_admin: ModelAdmin, request: HttpRequest, queryset: QuerySet[Me
 class MessageAdmin(ReadOnly):
     """Every SMS and what became of it; an SMS comes with its order, and what was sent stays as it was."""
 
-    list_display = ("phone_number", "state_label", "attempts", "possible_duplicate", "failure_reason", "created_at")
+    list_display = ("phone_number", "state_label", "attempts", "failure_reason", "created_at")
     list_filter = ("state",)
     search_fields = ("phone_number",)
     search_help_text = "A customer's name, code or phone, or the number of an SMS or its order"
