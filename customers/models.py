@@ -17,7 +17,10 @@ class Customer(models.Model):
     class Meta:
         db_table = "customers"
         ordering = ("-created_at", "-id")
-        indexes = (models.Index(fields=["-created_at", "-id"], name="customers_newest_first"),)
+        indexes = (
+            models.Index(fields=["-created_at", "-id"], name="customers_newest_first"),
+            models.Index(fields=["name", "id"], name="customers_by_name"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["code"], name="customers_code_key"),
             models.CheckConstraint(

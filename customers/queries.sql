@@ -1,21 +1,52 @@
 -- What the API reads and writes of customers. customer_document (customers/migrations) gives a row as the API shows it.
 
--- name: list_customers
--- One page, newest first, as JSON objects joined by commas, with the key of its last row.
-SELECT string_agg(page.document, ',' ORDER BY page.created_at DESC, page.id DESC),
-       (array_agg(page.created_at ORDER BY page.created_at, page.id))[1],
-       (array_agg(page.id ORDER BY page.created_at, page.id))[1]
+-- name: page_of_customers
+-- Up to :limit customers in one text, and the key of the last of them when more follow. A line that ends in `-- if NAME`
+-- is there only when that was asked for (savannah/sql.py, only): a filter, a sort, a shape, what comes after a key.
+SELECT string_agg(page.line, :separator ORDER BY page.place) FILTER (WHERE page.place <= :limit),
+       CASE WHEN count(*) > :limit THEN max(page.key::text) FILTER (WHERE page.place = :limit) END,
+       CASE WHEN count(*) > :limit THEN max(page.id::text) FILTER (WHERE page.place = :limit) END
 FROM (
-    SELECT customer_document(c) AS document, c.created_at, c.id
-    FROM customers c
-    WHERE (c.created_at, c.id) < (:after_time::timestamptz, :after_id::uuid)
-    ORDER BY c.created_at DESC, c.id DESC
-    LIMIT 2000
+    SELECT row.*, row_number() OVER () AS place
+    FROM (
+        SELECT c.id,
+               customer_document(c) AS line,                                               -- if json
+               customer_document(c) || E'\n' AS line,                                      -- if ndjson
+               customer_csv(c) || E'\r\n' AS line,                                         -- if csv
+               c.created_at AS key                                                         -- if -created_at
+               c.created_at AS key                                                         -- if created_at
+               c.code AS key                                                               -- if -code
+               c.code AS key                                                               -- if code
+               c.name AS key                                                               -- if -name
+               c.name AS key                                                               -- if name
+        FROM customers c
+        WHERE true
+            AND (upper(c.code) LIKE upper(:search) OR lower(c.name) LIKE lower(:search)    -- if search !anywhere
+                 OR c.phone_number LIKE :search)                                           -- if search !anywhere
+            AND c.code || ' ' || c.name || ' ' || c.phone_number ILIKE :search             -- if search anywhere
+            AND (c.created_at, c.id) < (:key::timestamptz, :id::uuid)                      -- if after -created_at
+            AND (c.created_at, c.id) > (:key::timestamptz, :id::uuid)                      -- if after created_at
+            AND (c.code, c.id) < (:key, :id::uuid)                                         -- if after -code
+            AND (c.code, c.id) > (:key, :id::uuid)                                         -- if after code
+            AND (c.name, c.id) < (:key, :id::uuid)                                         -- if after -name
+            AND (c.name, c.id) > (:key, :id::uuid)                                         -- if after name
+        ORDER BY c.created_at DESC, c.id DESC                                              -- if -created_at
+        ORDER BY c.created_at, c.id                                                        -- if created_at
+        ORDER BY c.code DESC, c.id DESC                                                    -- if -code
+        ORDER BY c.code, c.id                                                              -- if code
+        ORDER BY c.name DESC, c.id DESC                                                    -- if -name
+        ORDER BY c.name, c.id                                                              -- if name
+        LIMIT :limit + 1
+    ) row
 ) page;
 
+-- name: can_search_anywhere
+-- Whether the trigram index is there: only where PostgreSQL has pg_trgm (customers/migrations).
+SELECT to_regclass('customers_search_trigrams') IS NOT NULL;
+
 -- name: get_customer
--- One customer.
-SELECT customer_document(c) FROM customers c WHERE c.id = :id;
+-- One customer, and its version.
+SELECT customer_document(c), customer_version(c) FROM customers c WHERE c.id = :id;
 
 -- name: create_customer
 -- The database gives id and times, and refuses a code that is taken.
@@ -24,15 +55,28 @@ VALUES (:code, :name, :phone_number)
 RETURNING customer_document(c), acting(:actor);
 
 -- name: update_customer
--- A field that is null stays as it is.
-UPDATE customers AS c
-SET code = coalesce(:code, c.code),
-    name = coalesce(:name, c.name),
-    phone_number = coalesce(:phone_number, c.phone_number),
-    updated_at = now()
-WHERE c.id = :id
-RETURNING customer_document(c), acting(:actor);
+-- A field that is null stays as it is. No row: no such customer; a null: it has none of :versions, which may be null.
+WITH changed AS (
+    UPDATE customers AS c
+    SET code = coalesce(:code, c.code),
+        name = coalesce(:name, c.name),
+        phone_number = coalesce(:phone_number, c.phone_number),
+        updated_at = now()
+    WHERE c.id = :id AND (:versions::text[] IS NULL OR customer_version(c) = ANY (:versions::text[]))
+    RETURNING *
+)
+SELECT CASE WHEN changed.id IS NOT NULL THEN customer_document(row(changed.*)::customers) END,
+       customer_version(row(changed.*)::customers), acting(:actor)
+FROM customers c
+LEFT JOIN changed ON changed.id = c.id
+WHERE c.id = :id;
 
 -- name: delete_customer
 -- Its orders go with it (ON DELETE CASCADE), and what they still had queued is cancelled (sms/migrations).
-DELETE FROM customers WHERE id = :id RETURNING id, acting(:actor);
+-- No row, null: as update_customer.
+WITH deleted AS (
+    DELETE FROM customers c
+    WHERE c.id = :id AND (:versions::text[] IS NULL OR customer_version(c) = ANY (:versions::text[]))
+    RETURNING c.id
+)
+SELECT deleted.id, acting(:actor) FROM customers c LEFT JOIN deleted ON deleted.id = c.id WHERE c.id = :id;

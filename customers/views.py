@@ -1,16 +1,29 @@
 """The customer endpoints of the specification."""
 
+import re
+from datetime import datetime
+from functools import cache
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from customers.phones import to_e164
-from savannah.api import APIView, Input, Page, Text, checked, found, rights_on, stream_list, uuid_or_404
+from savannah.api import (
+    APIView,
+    Input,
+    Text,
+    checked,
+    deleted,
+    detail,
+    found,
+    rights_on,
+    uuid_or_404,
+    versions_to_match,
+)
+from savannah.lists import Listing, ListQuery, answer_list, asked
 from savannah.openapi import errors
 from savannah.sql import fetch_one, fetch_value, load_queries
 
@@ -49,6 +62,24 @@ class CustomerOutput(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
+LISTING = Listing(
+    QUERIES.page_of_customers,
+    csv_header="id,code,name,phone_number,created_at,updated_at",
+    keys={"created_at": datetime.fromisoformat, "code": str, "name": str},
+)
+
+
+class CustomerQuery(ListQuery):
+    """The filters and sorts of the list of customers."""
+
+    search = Text(
+        required=False,
+        max_length=100,
+        help_text="how code, name or phone number begins; where PostgreSQL has pg_trgm, any part of them",
+    )
+    sort = serializers.ChoiceField(LISTING.sorts, required=False, help_text=f"default: {LISTING.sorts[0]}")
+
+
 class CustomerView(APIView):
     """What both customer addresses share."""
 
@@ -64,10 +95,17 @@ class CustomerList(CustomerView):
 
     actions = {"GET": "list customers", "POST": "create customer"}
 
-    @extend_schema(operation_id="customers_list", responses={200: CustomerOutput(many=True), **errors(401)})
+    @extend_schema(
+        operation_id="customers_list",
+        parameters=[CustomerQuery],
+        responses={200: CustomerOutput(many=True), **errors(400, 401)},
+    )
     def get(self, request: Request) -> HttpResponseBase:
-        """List all customers, newest first."""
-        return stream_list(_list_customers)
+        """List customers, newest first: all of them, or a page with `limit`."""
+        query = asked(CustomerQuery, request)
+        if "search" in query:
+            query |= _search(query["search"])
+        return answer_list(request, LISTING, query)
 
     @extend_schema(
         operation_id="customers_create",
@@ -92,7 +130,7 @@ class CustomerDetail(CustomerView):
     @extend_schema(operation_id="customers_get", responses={200: CustomerOutput, **errors(401, 404)})
     def get(self, request: Request, customer_id: str) -> HttpResponse:
         """Get one customer."""
-        return found(fetch_value(QUERIES.get_customer, id=uuid_or_404(customer_id, NOT_FOUND)), NOT_FOUND)
+        return detail(request, fetch_one(QUERIES.get_customer, id=uuid_or_404(customer_id, NOT_FOUND)), NOT_FOUND)
 
     @extend_schema(
         operation_id="customers_update",
@@ -102,7 +140,9 @@ class CustomerDetail(CustomerView):
     def put(self, request: Request, customer_id: str) -> HttpResponse:
         """Update the given fields of a customer."""
         id_ = uuid_or_404(customer_id, NOT_FOUND)
-        return found(_update_customer(id_, checked(CustomerInput, request, partial=True)), NOT_FOUND)
+        fields = {**dict.fromkeys(CustomerInput().fields), **checked(CustomerInput, request, partial=True)}
+        row = fetch_one(QUERIES.update_customer, id=id_, versions=versions_to_match(request), **fields)
+        return detail(request, row, NOT_FOUND)
 
     @extend_schema(
         operation_id="customers_patch",
@@ -116,16 +156,17 @@ class CustomerDetail(CustomerView):
     @extend_schema(operation_id="customers_delete", responses={204: None, **errors(401, 404)})
     def delete(self, request: Request, customer_id: str) -> HttpResponse:
         """Delete a customer and its orders."""
-        if fetch_value(QUERIES.delete_customer, id=uuid_or_404(customer_id, NOT_FOUND)) is None:
-            raise NotFound(NOT_FOUND)
-        return HttpResponse(status=204)
+        id_ = uuid_or_404(customer_id, NOT_FOUND)
+        return deleted(fetch_one(QUERIES.delete_customer, id=id_, versions=versions_to_match(request)), NOT_FOUND)
 
 
-def _list_customers(after_time: Any, after_id: Any) -> Page:
-    return fetch_one(QUERIES.list_customers, after_time=after_time, after_id=after_id)
+def _search(text: str) -> dict[str, Any]:
+    pattern = re.sub(r"([\\%_])", r"\\\1", text) + "%"
+    if _can_search_anywhere():
+        return {"search": f"%{pattern}", "anywhere": True}
+    return {"search": pattern}
 
 
-def _update_customer(id_: UUID, fields: dict[str, Any]) -> str | None:
-    unchanged = dict.fromkeys(CustomerInput().fields)
-    document: str | None = fetch_value(QUERIES.update_customer, id=id_, **{**unchanged, **fields})
-    return document
+@cache
+def _can_search_anywhere() -> bool:
+    return bool(fetch_value(QUERIES.can_search_anywhere))

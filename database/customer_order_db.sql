@@ -128,6 +128,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION csv_cell(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN ((('"'::text || CASE WHEN (value ~ '^''*[-=+@\t\r\n]'::text) THEN ''''::text ELSE ''::text END) || replace(value, '"'::text, '""'::text)) || '"'::text);
+
 CREATE TABLE customers (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     code character varying(50) NOT NULL,
@@ -138,9 +142,17 @@ CREATE TABLE customers (
     CONSTRAINT customers_phone_e164 CHECK (((phone_number)::text ~ '^\+[1-9][0-9]{6,14}$'::text))
 );
 
+CREATE FUNCTION customer_csv(c customers) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN concat_ws(','::text, (c).id, csv_cell(((c).code)::text), csv_cell(((c).name)::text), (c).phone_number, to_char(((c).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), to_char(((c).updated_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text));
+
 CREATE FUNCTION customer_document(c customers) RETURNS text
     LANGUAGE sql STABLE
     RETURN (json_build_object('id', (c).id, 'code', (c).code, 'name', (c).name, 'phone_number', (c).phone_number, 'created_at', to_char(((c).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'updated_at', to_char(((c).updated_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)))::text;
+
+CREATE FUNCTION customer_version(c customers) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN to_hex(hashtextextended((c)::text, (0)::bigint));
 
 CREATE FUNCTION desk_cost(cost text) RETURNS numeric
     LANGUAGE sql IMMUTABLE
@@ -270,6 +282,10 @@ CREATE TABLE orders (
     CONSTRAINT orders_amount_positive CHECK ((amount > (0)::numeric))
 );
 
+CREATE FUNCTION order_csv(o orders, c customers, sms_status text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN concat_ws(','::text, (o).id, csv_cell(((o).item)::text), (o).amount, to_char(((o).order_time AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), to_char(((o).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), (o).customer_id, csv_cell(((c).code)::text), csv_cell(((c).name)::text), (c).phone_number, COALESCE(sms_status, ''::text));
+
 CREATE FUNCTION order_document(o orders, c customers) RETURNS text
     LANGUAGE sql STABLE
     RETURN (json_build_object('id', (o).id, 'item', (o).item, 'amount', ((o).amount)::text, 'order_time', to_char(((o).order_time AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'created_at', to_char(((o).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'customer_id', (o).customer_id, 'customer_code', (c).code, 'customer_name', (c).name, 'customer_phone', (c).phone_number))::text;
@@ -277,6 +293,10 @@ CREATE FUNCTION order_document(o orders, c customers) RETURNS text
 CREATE FUNCTION order_document(o orders, c customers, sms_status text) RETURNS text
     LANGUAGE sql STABLE
     RETURN ((("left"(order_document(o, c), '-1'::integer) || ', "sms_status" : '::text) || COALESCE((('"'::text || sms_status) || '"'::text), 'null'::text)) || '}'::text);
+
+CREATE FUNCTION order_version(o orders) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN to_hex(hashtextextended((o)::text, (0)::bigint));
 
 CREATE FUNCTION rights_of(of_user integer, claimed text[], default_role text) RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -1213,6 +1233,8 @@ CREATE INDEX axes_accesslog_username_df93064b ON axes_accesslog USING btree (use
 
 CREATE INDEX axes_accesslog_username_df93064b_like ON axes_accesslog USING btree (username varchar_pattern_ops);
 
+CREATE INDEX customers_by_name ON customers USING btree (name, id);
+
 CREATE INDEX customers_find_code ON customers USING btree (upper((code)::text) text_pattern_ops);
 
 CREATE INDEX customers_find_name ON customers USING btree (lower((name)::text) text_pattern_ops);
@@ -1259,6 +1281,10 @@ CREATE INDEX oauth2_provider_refreshtoken_application_id_2d1c311b ON oauth2_prov
 
 CREATE INDEX oauth2_provider_refreshtoken_user_id_da837fce ON oauth2_provider_refreshtoken USING btree (user_id);
 
+CREATE INDEX orders_by_amount ON orders USING btree (amount, id);
+
+CREATE INDEX orders_by_item ON orders USING btree (lower((item)::text), created_at DESC, id DESC);
+
 CREATE INDEX orders_newest_first ON orders USING btree (created_at DESC, id DESC);
 
 CREATE INDEX orders_of_customer ON orders USING btree (customer_id, created_at DESC, id DESC);
@@ -1276,6 +1302,8 @@ CREATE INDEX sms_messages_fresh ON sms_messages USING btree (created_at) WHERE (
 CREATE INDEX sms_messages_leased ON sms_messages USING btree (due_at) WHERE ((state)::text = 'sending'::text);
 
 CREATE INDEX sms_messages_newest_first ON sms_messages USING btree (created_at DESC, id DESC);
+
+CREATE INDEX sms_messages_of_orders ON sms_messages USING btree (state, created_at DESC, order_id DESC) WHERE (order_id IS NOT NULL);
 
 CREATE INDEX sms_messages_open_phone ON sms_messages USING btree (phone_number) WHERE ((state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'unknown'::text]));
 
@@ -1441,9 +1469,12 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('axes', '0008_accessfailurelog', CURRENT_TIMESTAMP),
     ('axes', '0009_add_session_hash', CURRENT_TIMESTAMP),
     ('axes', '0010_accessattemptexpiration', CURRENT_TIMESTAMP),
+    ('savannah', '0001_throttles', CURRENT_TIMESTAMP),
+    ('savannah', '0002_csv', CURRENT_TIMESTAMP),
     ('customers', '0001_initial', CURRENT_TIMESTAMP),
     ('customers', '0002_roles', CURRENT_TIMESTAMP),
     ('customers', '0003_audit', CURRENT_TIMESTAMP),
+    ('customers', '0004_finding', CURRENT_TIMESTAMP),
     ('sms', '0001_initial', CURRENT_TIMESTAMP),
     ('orders', '0001_initial', CURRENT_TIMESTAMP),
     ('desk', '0001_initial', CURRENT_TIMESTAMP),
@@ -1475,7 +1506,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('orders', '0002_roles', CURRENT_TIMESTAMP),
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('orders', '0004_sms_status', CURRENT_TIMESTAMP),
-    ('savannah', '0001_throttles', CURRENT_TIMESTAMP),
+    ('orders', '0005_finding', CURRENT_TIMESTAMP),
     ('sessions', '0001_initial', CURRENT_TIMESTAMP),
     ('sms', '0002_request_id', CURRENT_TIMESTAMP),
     ('sms', '0003_restorable', CURRENT_TIMESTAMP);

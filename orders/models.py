@@ -2,6 +2,8 @@
 
 from django.contrib.postgres.functions import RandomUUID, TransactionNow
 from django.db import models
+from django.db.models import F
+from django.db.models.functions import Lower
 
 from customers.models import Customer
 
@@ -24,6 +26,8 @@ class Order(models.Model):
         indexes = (
             models.Index(fields=["-created_at", "-id"], name="orders_newest_first"),
             models.Index(fields=["customer", "-created_at", "-id"], name="orders_of_customer"),
+            models.Index(fields=["amount", "id"], name="orders_by_amount"),
+            models.Index(Lower("item"), F("created_at").desc(), F("id").desc(), name="orders_by_item"),
         )
         constraints = (models.CheckConstraint(condition=models.Q(amount__gt=0), name="orders_amount_positive"),)
 

@@ -20,34 +20,52 @@ WITH customer AS (
 SELECT order_document(row(placed.*)::orders, row(customer.*)::customers), acting(:actor)
 FROM placed, customer, queued;
 
--- name: list_orders
--- One page, newest first, as JSON objects joined by commas, with the key of its last row.
-SELECT string_agg(page.document, ',' ORDER BY page.created_at DESC, page.id DESC),
-       (array_agg(page.created_at ORDER BY page.created_at, page.id))[1],
-       (array_agg(page.id ORDER BY page.created_at, page.id))[1]
+-- name: page_of_orders
+-- Up to :limit orders in one text, and the key of the last of them when more follow. A line that ends in `-- if NAME` is
+-- there only when that was asked for (savannah/sql.py, only): a filter, a sort, a shape, what comes after a key.
+-- An SMS has its order's created_at: with its state, it is in an index of its own (orders/migrations).
+SELECT string_agg(page.line, :separator ORDER BY page.place) FILTER (WHERE page.place <= :limit),
+       CASE WHEN count(*) > :limit THEN max(page.key::text) FILTER (WHERE page.place = :limit) END,
+       CASE WHEN count(*) > :limit THEN max(page.id::text) FILTER (WHERE page.place = :limit) END
 FROM (
-    SELECT order_document(o, c, m.state) AS document, o.created_at, o.id
-    FROM orders o
-    JOIN customers c ON c.id = o.customer_id
-    LEFT JOIN sms_messages m ON m.order_id = o.id
-    WHERE (o.created_at, o.id) < (:after_time::timestamptz, :after_id::uuid)
-    ORDER BY o.created_at DESC, o.id DESC
-    LIMIT 2000
-) page;
-
--- name: list_orders_of_customer
--- As list_orders, for one customer.
-SELECT string_agg(page.document, ',' ORDER BY page.created_at DESC, page.id DESC),
-       (array_agg(page.created_at ORDER BY page.created_at, page.id))[1],
-       (array_agg(page.id ORDER BY page.created_at, page.id))[1]
-FROM (
-    SELECT order_document(o, c, m.state) AS document, o.created_at, o.id
-    FROM orders o
-    JOIN customers c ON c.id = o.customer_id
-    LEFT JOIN sms_messages m ON m.order_id = o.id
-    WHERE o.customer_id = :customer_id AND (o.created_at, o.id) < (:after_time::timestamptz, :after_id::uuid)
-    ORDER BY o.created_at DESC, o.id DESC
-    LIMIT 2000
+    SELECT row.*, row_number() OVER () AS place
+    FROM (
+        SELECT o.id,
+               order_document(o, c, m.state) AS line,                                      -- if json
+               order_document(o, c, m.state) || E'\n' AS line,                             -- if ndjson
+               order_csv(o, c, m.state) || E'\r\n' AS line,                                -- if csv
+               o.created_at AS key                                                         -- if -created_at !sms_status
+               o.created_at AS key                                                         -- if created_at !sms_status
+               m.created_at AS key                                                         -- if -created_at sms_status
+               m.created_at AS key                                                         -- if created_at sms_status
+               o.amount AS key                                                             -- if -amount
+               o.amount AS key                                                             -- if amount
+        FROM orders o
+        JOIN customers c ON c.id = o.customer_id
+        LEFT JOIN sms_messages m ON m.order_id = o.id
+        WHERE true
+            AND o.customer_id = (SELECT id FROM customers WHERE code = :customer_code)      -- if customer_code
+            AND o.customer_id = :customer_id                                               -- if customer_id
+            AND o.created_at >= :since                                                     -- if since
+            AND o.created_at < :until                                                      -- if until
+            AND o.amount >= :min_amount                                                    -- if min_amount
+            AND o.amount <= :max_amount                                                    -- if max_amount
+            AND lower(o.item) = lower(:item)                                               -- if item
+            AND m.state = :sms_status AND m.order_id IS NOT NULL                            -- if sms_status
+            AND (o.created_at, o.id) < (:key::timestamptz, :id::uuid)                      -- if after -created_at !sms_status
+            AND (o.created_at, o.id) > (:key::timestamptz, :id::uuid)                      -- if after created_at !sms_status
+            AND (m.created_at, m.order_id) < (:key::timestamptz, :id::uuid)                -- if after -created_at sms_status
+            AND (m.created_at, m.order_id) > (:key::timestamptz, :id::uuid)                -- if after created_at sms_status
+            AND (o.amount, o.id) < (:key::numeric, :id::uuid)                              -- if after -amount
+            AND (o.amount, o.id) > (:key::numeric, :id::uuid)                              -- if after amount
+        ORDER BY o.created_at DESC, o.id DESC                                              -- if -created_at !sms_status
+        ORDER BY o.created_at, o.id                                                        -- if created_at !sms_status
+        ORDER BY m.created_at DESC, m.order_id DESC                                        -- if -created_at sms_status
+        ORDER BY m.created_at, m.order_id                                                  -- if created_at sms_status
+        ORDER BY o.amount DESC, o.id DESC                                                  -- if -amount
+        ORDER BY o.amount, o.id                                                            -- if amount
+        LIMIT :limit + 1
+    ) row
 ) page;
 
 -- name: find_customer
@@ -55,8 +73,8 @@ FROM (
 SELECT id FROM customers WHERE code = :code OR id = :id::uuid;
 
 -- name: get_order
--- One order with its customer and the state of its SMS.
-SELECT order_document(o, c, m.state)
+-- One order with its customer and the state of its SMS, and the version of the order itself.
+SELECT order_document(o, c, m.state), order_version(o)
 FROM orders o
 JOIN customers c ON c.id = o.customer_id
 LEFT JOIN sms_messages m ON m.order_id = o.id
@@ -70,20 +88,29 @@ LEFT JOIN sms_messages m ON m.order_id = o.id
 WHERE o.id = :id;
 
 -- name: update_order
--- A field that is null stays as it is.
+-- A field that is null stays as it is. No row: there is no such order; a null: none of its :versions, unless those are null.
 WITH changed AS (
     UPDATE orders AS o
     SET item = coalesce(:item, o.item),
         amount = coalesce(:amount::numeric, o.amount),
         updated_at = now()
-    WHERE o.id = :id
+    WHERE o.id = :id AND (:versions::text[] IS NULL OR order_version(o) = ANY (:versions::text[]))
     RETURNING *
 )
-SELECT order_document(row(changed.*)::orders, c, m.state), acting(:actor)
-FROM changed
-JOIN customers c ON c.id = changed.customer_id
-LEFT JOIN sms_messages m ON m.order_id = changed.id;
+SELECT CASE WHEN changed.id IS NOT NULL THEN order_document(row(changed.*)::orders, c, m.state) END,
+       order_version(row(changed.*)::orders), acting(:actor)
+FROM orders o
+LEFT JOIN changed ON changed.id = o.id
+JOIN customers c ON c.id = o.customer_id
+LEFT JOIN sms_messages m ON m.order_id = o.id
+WHERE o.id = :id;
 
 -- name: delete_order
 -- An SMS that is still queued is cancelled, one that was sent is kept (ON DELETE SET NULL, sms/migrations).
-DELETE FROM orders WHERE id = :id RETURNING id, acting(:actor);
+-- No row, null: as update_order.
+WITH deleted AS (
+    DELETE FROM orders o
+    WHERE o.id = :id AND (:versions::text[] IS NULL OR order_version(o) = ANY (:versions::text[]))
+    RETURNING o.id
+)
+SELECT deleted.id, acting(:actor) FROM orders o LEFT JOIN deleted ON deleted.id = o.id WHERE o.id = :id;

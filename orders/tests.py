@@ -5,13 +5,9 @@ from uuid import uuid4
 
 import pytest
 import requests
-from django.db import connection
 
 from conftest import Api, eventually, refused
 from orders.models import Order
-from orders.placing import QUERIES
-from savannah.api import FIRST_PAGE
-from savannah.sql import fetch_one
 from sms.models import Message
 
 LAPTOP = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
@@ -242,25 +238,3 @@ def test_it_places_many_orders_at_once_and_each_sms_goes_once(live_server, token
     assert [answer.status_code for answer in answers] == [201] * 12
     assert eventually(lambda: Message.objects.filter(state="accepted").count() == 12)
     assert len(stand_in.ledger("+254712345678")) == 12
-
-
-MANY_ORDERS = """
-INSERT INTO customers (code, name, phone_number) SELECT 'C' || n, 'N', '+254712345678' FROM generate_series(1, 100) n;
-INSERT INTO orders (customer_id, item, amount, created_at)
-SELECT c.id, 'I', 1, now() - make_interval(secs => n) FROM customers c, generate_series(1, 300) n;
-ANALYZE customers, orders;
-"""
-
-
-@pytest.mark.django_db
-def test_it_reads_a_page_of_orders_by_an_index():
-    with connection.cursor() as cursor:
-        cursor.execute(MANY_ORDERS)
-    after_time, after_id = FIRST_PAGE
-    explain = "EXPLAIN (FORMAT JSON) "
-    plan = fetch_one(explain + QUERIES.list_orders, after_time=after_time, after_id=after_id)
-    assert "orders_newest_first" in str(plan)
-    plan = fetch_one(
-        explain + QUERIES.list_orders_of_customer, customer_id=uuid4(), after_time=after_time, after_id=after_id
-    )
-    assert "orders_of_customer" in str(plan)

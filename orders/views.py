@@ -1,19 +1,32 @@
 """The order endpoints of the specification."""
 
+from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from customers.views import NOT_FOUND as CUSTOMER_NOT_FOUND
 from orders.placing import QUERIES, place_order
-from savannah.api import APIView, Input, Page, Text, checked, found, prefers, rights_on, stream_list, uuid_or_404
+from savannah.api import (
+    APIView,
+    Input,
+    Text,
+    checked,
+    deleted,
+    detail,
+    found,
+    prefers,
+    rights_on,
+    uuid_or_404,
+    versions_to_match,
+)
+from savannah.lists import Listing, ListQuery, answer_list, asked
 from savannah.openapi import errors
 from savannah.sql import fetch_one, fetch_value
 from sms.models import State
@@ -133,6 +146,37 @@ class SmsOutput(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
+LISTING = Listing(
+    QUERIES.page_of_orders,
+    csv_header="id,item,amount,order_time,created_at,customer_id,customer_code,customer_name,customer_phone,sms_status",
+    keys={"created_at": datetime.fromisoformat, "amount": Decimal},
+)
+
+
+class OrderQuery(ListQuery):
+    """The filters and sorts of a list of orders. A filter by amount is fastest with the sort by amount."""
+
+    since = serializers.DateTimeField(required=False, help_text="created at this time or later (ISO 8601)")
+    until = serializers.DateTimeField(required=False, help_text="created before this time")
+    min_amount = serializers.DecimalField(required=False, max_digits=12, decimal_places=2)
+    max_amount = serializers.DecimalField(required=False, max_digits=12, decimal_places=2)
+    sms_status = serializers.ChoiceField(State.choices, required=False)
+    item = Text(required=False, max_length=200, help_text="the whole item, in upper or lower case")
+    sort = serializers.ChoiceField(LISTING.sorts, required=False, help_text=f"default: {LISTING.sorts[0]}")
+
+
+class AllOrdersQuery(OrderQuery):
+    """Of all orders, those of one customer can be asked for as well."""
+
+    customer_code = Text(required=False, max_length=50)
+
+
+class CustomerOrdersQuery(OrderQuery):
+    """Here it is asked for already."""
+
+    customer_code = Text(max_length=50)
+
+
 class OrderView(APIView):
     """What all order addresses share."""
 
@@ -148,10 +192,14 @@ class OrderList(OrderView):
 
     actions = {"GET": "list orders", "POST": "create order"}
 
-    @extend_schema(operation_id="orders_list", responses={200: OrderOutput(many=True), **errors(401)})
+    @extend_schema(
+        operation_id="orders_list",
+        parameters=[AllOrdersQuery],
+        responses={200: OrderOutput(many=True), **errors(400, 401)},
+    )
     def get(self, request: Request) -> HttpResponseBase:
-        """List all orders, newest first."""
-        return stream_list(_list_orders)
+        """List orders, newest first: all of them, or a page with `limit`."""
+        return answer_list(request, LISTING, asked(AllOrdersQuery, request))
 
     @extend_schema(
         operation_id="orders_create",
@@ -185,7 +233,7 @@ class OrderDetail(OrderView):
     @extend_schema(operation_id="orders_get", responses={200: OrderOutput, **errors(401, 404)})
     def get(self, request: Request, order_id: str) -> HttpResponse:
         """Get one order."""
-        return found(fetch_value(QUERIES.get_order, id=uuid_or_404(order_id, NOT_FOUND)), NOT_FOUND)
+        return detail(request, fetch_one(QUERIES.get_order, id=uuid_or_404(order_id, NOT_FOUND)), NOT_FOUND)
 
     @extend_schema(
         operation_id="orders_update",
@@ -195,7 +243,9 @@ class OrderDetail(OrderView):
     def put(self, request: Request, order_id: str) -> HttpResponse:
         """Update the given fields of an order."""
         id_ = uuid_or_404(order_id, NOT_FOUND)
-        return found(_update_order(id_, checked(OrderInput, request, partial=True)), NOT_FOUND)
+        fields = {**dict.fromkeys(OrderInput().fields), **checked(OrderInput, request, partial=True)}
+        row = fetch_one(QUERIES.update_order, id=id_, versions=versions_to_match(request), **fields)
+        return detail(request, row, NOT_FOUND)
 
     @extend_schema(
         operation_id="orders_patch",
@@ -209,9 +259,8 @@ class OrderDetail(OrderView):
     @extend_schema(operation_id="orders_delete", responses={204: None, **errors(401, 404)})
     def delete(self, request: Request, order_id: str) -> HttpResponse:
         """Delete an order."""
-        if fetch_value(QUERIES.delete_order, id=uuid_or_404(order_id, NOT_FOUND)) is None:
-            raise NotFound(NOT_FOUND)
-        return HttpResponse(status=204)
+        id_ = uuid_or_404(order_id, NOT_FOUND)
+        return deleted(fetch_one(QUERIES.delete_order, id=id_, versions=versions_to_match(request)), NOT_FOUND)
 
 
 class OrderSms(OrderView):
@@ -235,7 +284,7 @@ class OrdersByCustomerCode(OrderView):
 
     @extend_schema(
         operation_id="orders_by_customer_code",
-        parameters=[OpenApiParameter("customer_code", str, required=True)],
+        parameters=[CustomerOrdersQuery],
         responses={200: OrderOutput(many=True), **errors(400, 401, 404)},
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -245,7 +294,8 @@ class OrdersByCustomerCode(OrderView):
             raise serializers.ValidationError("Missing required parameter: customer_code")
         if "\x00" in code:
             raise NotFound(CUSTOMER_NOT_FOUND)
-        return _list_orders_of(code=code)
+        query = asked(CustomerOrdersQuery, request)
+        return _list_orders_of(request, query, code=query.pop("customer_code"))
 
 
 class OrdersByCustomerId(OrderView):
@@ -253,28 +303,21 @@ class OrdersByCustomerId(OrderView):
 
     actions = {"GET": "list orders"}
 
-    @extend_schema(operation_id="orders_by_customer_id", responses={200: OrderOutput(many=True), **errors(401, 404)})
+    @extend_schema(
+        operation_id="orders_by_customer_id",
+        parameters=[OrderQuery],
+        responses={200: OrderOutput(many=True), **errors(400, 401, 404)},
+    )
     def get(self, request: Request, customer_id: str) -> HttpResponseBase:
         """List the orders of the customer with this id, newest first."""
-        return _list_orders_of(id_=uuid_or_404(customer_id, CUSTOMER_NOT_FOUND))
+        id_ = uuid_or_404(customer_id, CUSTOMER_NOT_FOUND)
+        return _list_orders_of(request, asked(OrderQuery, request), id_=id_)
 
 
-def _list_orders(after_time: Any, after_id: Any) -> Page:
-    return fetch_one(QUERIES.list_orders, after_time=after_time, after_id=after_id)
-
-
-def _list_orders_of(*, code: str | None = None, id_: UUID | None = None) -> HttpResponseBase:
+def _list_orders_of(
+    request: Request, query: dict[str, Any], *, code: str | None = None, id_: UUID | None = None
+) -> HttpResponseBase:
     customer_id = fetch_value(QUERIES.find_customer, code=code, id=id_)
     if customer_id is None:
         raise NotFound(CUSTOMER_NOT_FOUND)
-    return stream_list(partial(_page_of_customer, customer_id))
-
-
-def _page_of_customer(customer_id: UUID, after_time: Any, after_id: Any) -> Page:
-    return fetch_one(QUERIES.list_orders_of_customer, customer_id=customer_id, after_time=after_time, after_id=after_id)
-
-
-def _update_order(id_: UUID, fields: dict[str, Any]) -> str | None:
-    unchanged = dict.fromkeys(OrderInput().fields)
-    document: str | None = fetch_value(QUERIES.update_order, id=id_, **{**unchanged, **fields})
-    return document
+    return answer_list(request, LISTING, {**query, "customer_id": customer_id})

@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
@@ -31,7 +32,12 @@ from savannah.media import printable
 logger = logging.getLogger(__name__)
 
 NO_FIELD = "non_field_errors"
-_OF_THE_FIELD = {"required": "Missing required field", "unknown": "Unknown field"}
+_ETAG = re.compile(r'(?<!W/)"[^"]*"')
+_OF_THE_FIELD = {
+    "required": "Missing required field",
+    "unknown": "Unknown field",
+    "unknown_parameter": "Unknown parameter",
+}
 
 
 class Text(serializers.CharField):
@@ -55,11 +61,13 @@ class Text(serializers.CharField):
 class Input(serializers.Serializer[Any]):
     """The fields that a request may carry; a field it does not know is an error, named."""
 
+    unknown = "unknown"
+
     def to_internal_value(self, data: Any) -> Any:
         """Refuse unknown fields, and an update of nothing; then validate each field."""
         for field in data:
             if field not in self.fields:
-                raise exceptions.ValidationError({printable(field): ["is unknown."]}, code="unknown")
+                raise exceptions.ValidationError({printable(field): ["is unknown."]}, code=self.unknown)
         if self.partial and not data:
             raise exceptions.ValidationError({NO_FIELD: ["No field to update was given."]})
         return super().to_internal_value(data)
@@ -133,33 +141,94 @@ def found(document: str | None, error: str, *, status: int = 200) -> HttpRespons
     return HttpResponse(document, content_type="application/json", status=status)
 
 
-# The documents of a page joined by commas, and the time and id of its last row.
+class PreconditionFailed(exceptions.APIException):
+    """412 (RFC 9110, 15.5.13): somebody else was faster."""
+
+    status_code = 412
+    default_detail = "It has changed since you read it: read it again."
+
+
+def detail(request: Request, row: tuple[Any, ...] | None, error: str) -> HttpResponse:
+    """Answer with a document and its version under an ETag; 304 when the client has it (RFC 9110, 13.1.2).
+
+    No row is a 404 with `error`; a row without a document is a precondition that failed.
+    The ETag is "version-digest": the digest is of all that is shown, also of what is another's (the state of the SMS),
+    and If-Match compares the version alone.
+    """
+    if row is None:
+        raise exceptions.NotFound(error)
+    document, version, *_ = row
+    if document is None:
+        raise PreconditionFailed
+    etag = f'"{version}-{zlib.crc32(document.encode()):08x}"'
+    known = request.META.get("HTTP_IF_NONE_MATCH")
+    if known and request.method in {"GET", "HEAD"} and (known.strip() == "*" or etag in _etags(known)):
+        answer = HttpResponse(status=304)
+    else:
+        answer = HttpResponse(document, content_type="application/json")
+    answer.headers["ETag"] = etag
+    return answer
+
+
+def deleted(row: tuple[Any, ...] | None, error: str) -> HttpResponse:
+    """Answer 204; no row is a 404 with `error`, a null in it a precondition that failed."""
+    if row is None:
+        raise exceptions.NotFound(error)
+    if row[0] is None:
+        raise PreconditionFailed
+    return HttpResponse(status=204)
+
+
+def versions_to_match(request: Request) -> list[str] | None:
+    """Return the versions of which the client will change one (If-Match), or None: whichever there is."""
+    given = request.META.get("HTTP_IF_MATCH")
+    if given is None or given.strip() == "*":
+        return None
+    # A weak tag never matches (RFC 9110, 13.1.1).
+    return [etag.strip('"').split("-")[0] for etag in _ETAG.findall(given)]
+
+
+def _etags(header: str) -> list[str]:
+    return [etag.strip() for etag in header.replace("W/", "").split(",")]
+
+
+# The documents of a page joined by commas, and the key of its last row: None when no row follows.
 Page = tuple[Any, ...] | None
-# Later than any row: lists run newest first.
+# Later than any row, for a list that runs newest first.
 FIRST_PAGE = ("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff")
 
 
-def stream_list(read_page: Callable[..., Page], first_page: tuple[Any, ...] = FIRST_PAGE) -> HttpResponseBase:
-    """Answer with a JSON array, page after page, newest first.
+def stream_list(
+    read_page: Callable[..., Page],
+    first_page: tuple[Any, ...],
+    *,
+    opening: str = "[",
+    separator: str = ",",
+    closing: str = "]",
+) -> HttpResponseBase:
+    """Answer with a JSON array (or what else the three parts make of it), page after page.
 
-    `read_page(after_time, after_id)`, or what else `first_page` has for a key, returns the page's documents joined by
-    commas (None: no more) and the key of its last row. Between pages no connection is held, so that a slow reader holds
-    nothing but its socket.
+    `read_page(*key)` returns the page's documents joined (None: no more) and the key of its last row; `first_page` is
+    the key to begin with. Between pages no connection is held, so that a slow reader holds nothing but its socket.
     """
-    first = read_page(*first_page)
-    return StreamingHttpResponse(_array(first, read_page), content_type="application/json")
+    pages = _pages(read_page(*first_page), read_page)
+    return StreamingHttpResponse(_array(pages, opening, separator, closing), content_type="application/json")
 
 
-def _array(page: Page, read_page: Callable[..., Page]) -> Iterator[str]:
-    separator = "["
+def _pages(page: Page, read_page: Callable[..., Page]) -> Iterator[str]:
     while page and page[0] is not None:
         documents, *key = page
         connection.close()
-        yield separator + documents
-        separator = ","
-        page = read_page(*key)
+        yield documents
+        page = read_page(*key) if key[0] is not None else None
     connection.close()
-    yield "]" if separator == "," else "[]"
+
+
+def _array(pages: Iterator[str], opening: str, separator: str, closing: str) -> Iterator[str]:
+    yield opening + next(pages, "")
+    for documents in pages:
+        yield separator + documents
+    yield closing
 
 
 def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,21 @@ def load_queries(beside: str) -> Queries:
 def _to_psycopg(text: str) -> str:
     lines = [line for line in text.splitlines() if line and not line.startswith("--")]
     return _PARAMETER.sub(r"%(\1)s", "\n".join(lines).replace("%", "%%")).rstrip(";")
+
+
+@lru_cache(maxsize=1000)
+def only(statement: str, wanted: frozenset[str]) -> str:
+    """Return a statement without those lines that end in `-- if NAME ...` and name something that is not wanted.
+
+    `!NAME` asks for the opposite. So one statement of `queries.sql` serves every filter and order, and PostgreSQL plans
+    for just what was asked.
+    """
+    parts = [line.partition("-- if ") for line in statement.split("\n")]
+    return "\n".join(text for text, _, names in parts if all(_is_wanted(name, wanted) for name in names.split()))
+
+
+def _is_wanted(name: str, wanted: frozenset[str]) -> bool:
+    return name[1:] not in wanted if name.startswith("!") else name in wanted
 
 
 def fetch_one(statement: str, **parameters: Any) -> tuple[Any, ...] | None:

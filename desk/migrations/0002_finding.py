@@ -15,6 +15,6 @@ class Migration(migrations.Migration):
     dependencies = [("desk", "0001_initial"), ("customers", "0001_initial")]
 
     operations = [
-        migrations.RunSQL(f"CREATE INDEX {name} ON customers {how}", f"DROP INDEX {name}")
+        migrations.RunSQL(f"CREATE INDEX IF NOT EXISTS {name} ON customers {how}", f"DROP INDEX IF EXISTS {name}")
         for name, how in INDEXES.items()
     ]

@@ -1,0 +1,148 @@
+"""Lists: filters, sorting, pages and the shapes they come in (JSON, NDJSON, CSV). Knows no app.
+
+A list is read a page at a time by the key of the last row (never by an offset), and PostgreSQL writes each page as one
+text. Without `limit` the pages are streamed one after the other; with it, `Link` leads from one to the next (RFC 8288).
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from django.http import HttpResponse, HttpResponseBase
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from savannah.api import Input, Page, Text, stream_list
+from savannah.sql import fetch_one, only
+
+MOST = 1000
+DEFAULT_LIMIT = 100
+STREAMED = 2000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a list is written."""
+
+    content_type: str
+    opening: str = ""
+    separator: str = ""
+    closing: str = ""
+
+
+SHAPES = {
+    "json": Shape("application/json", "[", ",", "]"),
+    "csv": Shape("text/csv; charset=utf-8; header=present"),
+    "ndjson": Shape("application/x-ndjson"),
+}
+_MEDIA_TYPES = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+}
+
+
+class ListQuery(Input):
+    """The parameters that every list takes."""
+
+    unknown = "unknown_parameter"
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=MOST, help_text="a page of so many, and Link to the next one"
+    )
+    cursor = Text(required=False, max_length=1000, help_text="where the next page starts: Link has it")
+    format = serializers.ChoiceField(list(SHAPES), required=False, help_text="instead of the Accept header")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list: its statement of `queries.sql`, CSV's first line, and for each sort how a cursor's key is read."""
+
+    statement: str
+    csv_header: str
+    keys: Mapping[str, Callable[[str], Any]]
+
+    @property
+    def sorts(self) -> list[str]:
+        """The values of `sort`; the first is the default."""
+        return [sign + name for name in self.keys for sign in ("-", "")]
+
+
+def asked(query_class: Callable[..., ListQuery], request: Request) -> dict[str, Any]:
+    """Return the request's validated query parameters; raise ValidationError (400)."""
+    given = request.query_params
+    for name in given:
+        if len(given.getlist(name)) > 1:
+            raise serializers.ValidationError({name[:50]: ["is given twice."]})
+    serializer = query_class(data=given.dict())
+    serializer.is_valid(raise_exception=True)
+    parameters: dict[str, Any] = serializer.validated_data
+    return parameters
+
+
+def answer_list(request: Request, listing: Listing, query: Mapping[str, Any]) -> HttpResponseBase:
+    """Answer with what of a list was asked for: all of it as a stream, or one page of it."""
+    filters = dict(query)
+    limit, cursor = filters.pop("limit", None), filters.pop("cursor", None)
+    sort = filters.pop("sort", listing.sorts[0])
+    name = filters.pop("format", None) or _accepted(request.headers.get("Accept", ""))
+    shape = SHAPES[name]
+    opening = listing.csv_header + "\r\n" if name == "csv" else shape.opening
+
+    def read_page(key: Any, id_: Any, size: int = STREAMED) -> Page:
+        after = ("after",) if id_ else ()
+        statement = only(listing.statement, frozenset((name, sort, *after, *filters)))
+        return fetch_one(statement, separator=shape.separator, limit=size, key=key, id=id_, **filters)
+
+    start = _read_cursor(cursor, listing, sort) if cursor else (None, None)
+    if limit or cursor:
+        text, *key = read_page(start[0], start[1], limit or DEFAULT_LIMIT) or ("", None)
+        answer: HttpResponseBase = HttpResponse(opening + (text or "") + shape.closing, content_type=shape.content_type)
+        answer.headers["Link"] = _links(request, sort, key)
+    else:
+        answer = stream_list(read_page, start, opening=opening, separator=shape.separator, closing=shape.closing)
+        answer.headers["Content-Type"] = shape.content_type
+    answer.headers["Vary"] = "Accept"
+    if name != "json":
+        file_name = request.path.strip("/").split("/")[1]
+        answer.headers["Content-Disposition"] = f'attachment; filename="{file_name}.{name}"'
+    return answer
+
+
+def _accepted(accept: str) -> str:
+    """Return the shape that an Accept header likes best (RFC 9110, 12.5.1); JSON where it does not care."""
+    best, best_quality = "json", 0.0
+    for part in accept.lower().split(","):
+        media_type, *parameters = (piece.strip() for piece in part.split(";"))
+        try:
+            quality = next((float(piece[2:]) for piece in parameters if piece.startswith("q=")), 1.0)
+        except ValueError:
+            continue
+        if media_type in _MEDIA_TYPES and quality > best_quality:
+            best, best_quality = _MEDIA_TYPES[media_type], quality
+    return best
+
+
+def _links(request: Request, sort: str, key: list[str | None]) -> str:
+    first = {name: value for name, value in request.query_params.items() if name != "cursor"}
+    links = [(first, "first")]
+    if key[0] is not None:
+        cursor = base64.urlsafe_b64encode(orjson.dumps([sort, *key])).decode().rstrip("=")
+        links.insert(0, ({**first, "cursor": cursor}, "next"))
+    address = request.build_absolute_uri(request.path)
+    return ", ".join(f'<{address}?{urlencode(parameters)}>; rel="{name}"' for parameters, name in links)
+
+
+def _read_cursor(cursor: str, listing: Listing, sort: str) -> tuple[Any, UUID]:
+    try:
+        cursor_sort, key, id_ = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if cursor_sort == sort:
+            return listing.keys[sort.removeprefix("-")](key), UUID(id_)
+    except (binascii.Error, ValueError, TypeError, ArithmeticError, AttributeError):
+        pass
+    raise serializers.ValidationError({"cursor": ["is none of this list's; take it from the Link header."]})

@@ -1,0 +1,246 @@
+"""Lists of customers and orders: pages, filters, sorts and shapes, over HTTP and by EXPLAIN."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from conftest import refused
+from customers.views import QUERIES as CUSTOMERS
+from orders.placing import QUERIES as ORDERS
+from savannah.sql import only
+from sms.models import Message
+
+# 30 orders of three customers, a minute apart; every third has no SMS.
+FEW = """
+SET session_replication_role = replica;
+INSERT INTO customers (code, name, phone_number, created_at)
+SELECT 'C' || n, (ARRAY['Amina Otieno', 'Brian 50%% Off', 'Chloé_Wanjiru'])[n], '+25471234567' || n,
+       '2026-01-01'::timestamptz + make_interval(mins => n)
+FROM generate_series(1, 3) n;
+INSERT INTO orders (customer_id, item, amount, created_at)
+SELECT c.id, 'Item ' || n %% 5, n + 0.5, '2026-02-01'::timestamptz + make_interval(mins => n)
+FROM generate_series(1, 30) n JOIN customers c ON c.code = 'C' || n %% 3 + 1;
+INSERT INTO sms_messages (order_id, phone_number, body, created_at, state)
+SELECT o.id, '+254712345678', 'B', o.created_at, CASE WHEN o.amount < 15 THEN 'accepted' ELSE 'queued' END
+FROM orders o WHERE floor(o.amount)::int %% 3 > 0;
+SET session_replication_role = DEFAULT;
+"""
+
+
+@pytest.fixture
+def few(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute(FEW, {})
+
+
+def walk(api, path):
+    """Follow Link from page to page; return the pages."""
+    pages = []
+    while path:
+        answer = api.get(path)
+        assert answer.status_code == 200, answer.text
+        pages.append(answer.json())
+        following = answer.links.get("next")
+        assert "first" in answer.links
+        path = following and following["url"].removeprefix(api.url)
+    return pages
+
+
+def amounts(rows):
+    return [int(Decimal(row["amount"])) for row in rows]
+
+
+def test_pages_hold_every_row_once_in_every_sort(api, few):
+    for name, sorts in {
+        "orders": ["", "-created_at", "created_at", "-amount", "amount"],
+        "customers": ["", "-created_at", "created_at", "-code", "code", "-name", "name"],
+    }.items():
+        for sort in sorts:
+            parameter = f"&sort={sort}" if sort else ""
+            whole = api.get(f"/api/{name}/?{parameter}").json()
+            pages = walk(api, f"/api/{name}/?limit=2{parameter}")
+            assert [row for page in pages for row in page] == whole
+            assert {len(page) for page in pages[:-1]} == {2}
+            field = sort.strip("-") or "created_at"
+            values = [Decimal(row[field]) if field == "amount" else row[field] for row in whole]
+            assert values == sorted(values, reverse=not sort or sort.startswith("-"))
+
+
+def test_filters_narrow_the_list_alone_and_together(api, few):
+    def found(parameters, path=""):
+        whole = api.get(f"/api/orders/{path}?{parameters}")
+        assert whole.status_code == 200, whole.text
+        assert [row for page in walk(api, f"/api/orders/{path}?{parameters}&limit=4") for row in page] == whole.json()
+        return amounts(whole.json())
+
+    assert found("customer_code=C2") == list(range(28, 0, -3))
+    assert found("customer_code=NOBODY") == []
+    assert found("min_amount=5&max_amount=8.5") == [8, 7, 6, 5]
+    assert found("min_amount=28&sort=amount") == [28, 29, 30]
+    assert found("since=2026-02-01T00:03:00Z&until=2026-02-01T03:05:00%2B03:00") == [4, 3]
+    assert found("item=ITEM%200") == [30, 25, 20, 15, 10, 5]
+    assert found("sms_status=accepted") == [14, 13, 11, 10, 8, 7, 5, 4, 2, 1]
+    assert found("sms_status=accepted&sort=created_at&customer_code=C2") == [1, 4, 7, 10, 13]
+    assert found("sms_status=queued&sort=amount&item=item%204&since=2026-02-01") == [19, 29]
+    assert found("customer_code=C2&min_amount=20", "by-customer/") == [28, 25, 22]
+    customer = api.get("/api/customers/?search=C2").json()[0]
+    assert found("sort=amount&max_amount=5", f"customer/{customer['id']}/") == [1, 4]
+
+
+def test_search_finds_customers_by_how_code_name_or_phone_begins(api, few):
+    def found(text):
+        answer = api.get("/api/customers/", params={"search": text, "sort": "code"})
+        return [customer["code"] for customer in answer.json()]
+
+    assert found("c") == ["C1", "C2", "C3"]
+    assert found("aMINA") == ["C1"]
+    assert found("+254712345673") == ["C3"]
+    assert found("brian 50%") == ["C2"]
+    assert found("chloé_") == ["C3"]
+    assert found("%") == found("_") == found("C\\") == found("nobody") == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ("colour=red", "Unknown parameter: colour"),
+        ("limit=0", "limit: Ensure this value is greater than or equal to 1."),
+        ("limit=1001", "limit: Ensure this value is less than or equal to 1000."),
+        ("limit=all", "limit: A valid integer is required."),
+        ("limit=1&limit=2", "limit: is given twice."),
+        ("sort=colour", 'sort: "colour" is not a valid choice.'),
+        ("format=xml", 'format: "xml" is not a valid choice.'),
+        ("cursor=x", "cursor: is none of this list's; take it from the Link header."),
+        ("cursor=WyJhbW91bnQiLCIxIiwieCJd", "cursor: is none of this list's; take it from the Link header."),
+    ],
+)
+def test_a_parameter_that_is_wrong_is_named(api, parameters, sentence):
+    for name in ("customers", "orders"):
+        answer = api.get(f"/api/{name}/?{parameters}")
+        field, _, fault = sentence.partition(": ")
+        if field == "Unknown parameter":
+            field, fault = fault, "is unknown."
+        assert refused(answer, 400, sentence, **{field: fault})
+
+
+def test_a_filter_that_is_wrong_is_refused(api):
+    for parameters in (
+        "since=today",
+        "min_amount=x",
+        "sms_status=lost",
+        "item=",
+        "search=x",
+        "item=%00",
+        "until=9" * 9,
+    ):
+        assert api.get(f"/api/orders/?{parameters}").status_code == 400, parameters
+
+
+def test_lists_come_as_csv_and_ndjson(api, few):
+    api.post("/api/customers/", json={"code": "=1+1", "name": '@SUM(A1), "x"', "phone_number": "+254712345678"})
+    api.post("/api/customers/", json={"code": "'-2", "name": "it's", "phone_number": "+254712345678"})
+    for name in ("customers", "orders"):
+        whole = api.get(f"/api/{name}/").json()
+        lines = api.get(f"/api/{name}/", headers={"Accept": "application/x-ndjson, application/json;q=0.5"})
+        assert lines.headers["Content-Type"] == "application/x-ndjson"
+        assert lines.headers["Vary"] == "Accept"
+        assert [json.loads(line) for line in lines.text.splitlines()] == whole
+        for table in (
+            api.get(f"/api/{name}/?format=csv"),
+            api.get(f"/api/{name}/", headers={"Accept": "text/html;q=x, text/csv"}),
+        ):
+            assert table.headers["Content-Type"].startswith("text/csv")
+            assert table.headers["Content-Disposition"] == f'attachment; filename="{name}.csv"'
+            rows = list(csv.DictReader(io.StringIO(table.content.decode(), newline="")))
+            assert len(rows) == len(whole)
+            for row, shown in zip(rows, whole, strict=True):
+                assert list(row) == list(shown)
+                assert {value.lstrip("'") for value in row.values()} == {(v or "").lstrip("'") for v in shown.values()}
+    first, second = list(csv.DictReader(io.StringIO(api.get("/api/customers/?format=csv").text)))[:2]
+    assert (first["code"], second["code"], second["name"]) == ("''-2", "'=1+1", '\'@SUM(A1), "x"')
+    page = api.get("/api/orders/?format=csv&limit=2")
+    assert len(page.text.splitlines()) == 3
+    assert "format=csv" in page.links["next"]["url"]
+    assert api.get("/api/orders/?format=ndjson&item=none").text == ""
+    assert api.get("/api/orders/?item=none").json() == []
+
+
+MANY = """
+SET session_replication_role = replica;
+INSERT INTO customers (code, name, phone_number)
+SELECT 'C' || n, 'N' || n, '+254712345678' FROM generate_series(1, 400) n;
+INSERT INTO orders (customer_id, item, amount, created_at)
+SELECT c.id, 'I' || n %% 50, n + 1, now() - make_interval(secs => n) FROM customers c, generate_series(1, 50) n;
+INSERT INTO sms_messages (order_id, phone_number, body, created_at, state)
+SELECT o.id, '+254712345678', 'B', o.created_at, (ARRAY['accepted', 'delivered', 'queued'])[o.amount::int %% 3 + 1]
+FROM orders o;
+SET session_replication_role = DEFAULT;
+ANALYZE customers, orders, sms_messages;
+"""
+LIMIT = 100
+DEEP = {
+    "created_at": datetime.now(UTC),
+    "amount": Decimal(50),
+    "code": "C5",
+    "name": "N5",
+    "id": UUID(int=2**127),
+}
+
+
+def rows_read(plan):
+    """How many rows a plan read from tables, those that it threw away included."""
+    own = 0
+    if "Relation Name" in plan:
+        own = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    if plan.get("Relation Name") == "customers" and plan["Actual Loops"] == 1 and plan["Actual Rows"] <= 400:
+        own = 0  # the table of customers as the other side of a join
+    return max(own, *(rows_read(part) for part in plan.get("Plans", [])), 0)
+
+
+def test_a_page_reads_no_more_rows_than_it_returns(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute(MANY, {})
+        cursor.execute("SELECT id FROM customers LIMIT 1")
+        (customer_id,) = cursor.fetchone()
+        filters = {
+            "customer_code": "C7",
+            "customer_id": customer_id,
+            "since": datetime(2020, 1, 1, tzinfo=UTC),
+            "until": datetime(2100, 1, 1, tzinfo=UTC),
+            "item": "i7",
+            "sms_status": "queued",
+        }
+        asked = [((), f"{sign}{key}") for key in ("created_at", "amount") for sign in ("-", "")]
+        asked += [((name,), sort) for name in filters for sort in ("-created_at", "created_at")]
+        asked += [((name,), sort) for name in ("min_amount", "max_amount") for sort in ("-amount", "amount")]
+        pages = [(ORDERS.page_of_orders, names, sort) for names, sort in asked]
+        pages += [
+            (CUSTOMERS.page_of_customers, (), f"{s}{k}") for k in ("created_at", "code", "name") for s in ("-", "")
+        ]
+        for statement, names, sort in pages:
+            for after in ((), ("after",)):
+                parameters = {
+                    **filters, "min_amount": 1, "max_amount": 10_000, "separator": ",", "limit": LIMIT,
+                    "key": DEEP[sort.strip("-")], "id": DEEP["id"],
+                }  # fmt: skip
+                text = only(statement, frozenset(("json", sort, *names, *after)))
+                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", parameters)
+                plan = cursor.fetchone()[0][0]["Plan"]
+                assert rows_read(plan) <= LIMIT + 1, (names, sort, after, json.dumps(plan, indent=1))
+
+
+def test_search_is_answered_by_the_indexes_of_beginnings(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute(MANY.replace("400", "20000").replace("1, 50)", "1, 1)"), {})
+        text = only(CUSTOMERS.page_of_customers, frozenset(("json", "-created_at", "search")))
+        cursor.execute(f"EXPLAIN {text}", {"separator": ",", "limit": 10, "search": "C777%"})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    for index in ("customers_find_code", "customers_find_name", "customers_find_phone"):
+        assert index in plan
+    assert Message.objects.count() == 20_000
