@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.core.exceptions import DisallowedHost, TooManyFieldsSent
 from django.db import DatabaseError, DataError, IntegrityError, connection
 from django.http import (
     Http404,
@@ -19,6 +20,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.urls import Resolver404, resolve
+from django.views.defaults import bad_request
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
@@ -27,7 +29,7 @@ from rest_framework.views import APIView as DRFView
 from rest_framework.views import set_rollback
 
 from savannah.logs import request_id
-from savannah.media import printable
+from savannah.media import LengthRequired, printable
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +113,10 @@ def rights_on(model: str) -> dict[str, str]:
 
 
 def checked(input_class: Callable[..., Input], request: Request, *, partial: bool = False) -> dict[str, Any]:
-    """Return the request's validated fields; raise ValidationError (400)."""
+    """Return the request's validated fields; raise ValidationError (400), or LengthRequired (411) for chunks."""
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+        # DRF takes a body of unknown length for none at all.
+        raise LengthRequired
     serializer = input_class(data=request.data, partial=partial)
     serializer.is_valid(raise_exception=True)
     fields: dict[str, Any] = serializer.validated_data
@@ -244,6 +249,8 @@ def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | Non
         return _database_failure(error, context)
     if isinstance(error, Http404):
         error = exceptions.NotFound()
+    if isinstance(error, TooManyFieldsSent):
+        error = exceptions.ParseError("The request has too many parameters.")
     if not isinstance(error, exceptions.APIException):
         logger.error("%s failed", type(view).__name__, exc_info=error)
         return Response(error_body("Internal server error"), status=500)
@@ -291,7 +298,16 @@ def answer_unknown_path(request: HttpRequest) -> HttpResponse:
         except Resolver404:
             match = None
         if match and match.func is not answer_unknown_path:
-            query = request.META.get("QUERY_STRING", "")
-            location = request.path + "/" + (f"?{query}" if query else "")
-            return HttpResponse(status=308, headers={"Location": location})
+            return HttpResponse(status=308, headers={"Location": request.get_full_path(force_append_slash=True)})
     return JsonResponse(error_body("Not found"), status=404)
+
+
+_FOREIGN_HOST = "The Host header names no host of this service (ALLOWED_HOSTS)."
+
+
+def answer_bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400 in JSON under /api/ to what no view gets to see: a Host that is not ours, above all."""
+    if not request.path.startswith("/api/"):
+        return bad_request(request, exception)
+    known = isinstance(exception, DisallowedHost)
+    return JsonResponse(error_body(_FOREIGN_HOST if known else "The request cannot be read."), status=400)

@@ -66,14 +66,12 @@ class StrictJSONParser(BaseParser):
     def parse(
         self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the object in the body; raise ParseError, LengthRequired or BodyTooLarge."""
+        """Return the object in the body; raise ParseError or BodyTooLarge."""
         request = parser_context["request"] if parser_context else stream
         return parse_json_object(_read_body(request, stream))
 
 
 def _read_body(request: Request, stream: Any) -> bytes:
-    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
-        raise LengthRequired
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
@@ -81,6 +79,8 @@ def _read_body(request: Request, stream: Any) -> bytes:
     if length > settings.API_MAX_BODY_BYTES:
         raise BodyTooLarge
     body: bytes = stream.read()
+    if len(body) != length:
+        raise exceptions.ParseError("The request body ends before its Content-Length.")
     return body
 
 

@@ -23,3 +23,5 @@ urlpatterns = [
     path("api/sms/", include("sms.urls")),
     re_path(r"^api/", api.answer_unknown_path),
 ]
+
+handler400 = api.answer_bad_request

@@ -1,0 +1,159 @@
+"""Whatever bytes come in: no 5xx, no hang, no process lost. Raw sockets, because no client library would send this."""
+
+import json
+import socket
+from contextlib import suppress
+from http.client import HTTPResponse, RemoteDisconnected
+
+import pytest
+import requests
+
+from conftest import Service, eventually
+
+HOST = b"Host: localhost\r\nConnection: close\r\n"
+FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
+EMPTY = b"Content-Length: 2\r\n\r\n{}"
+CUSTOMER = b'{"name": "Jane", "phone_number": "+254712345678"}'
+
+
+def get(target: bytes, headers: bytes = b"") -> bytes:
+    return b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"%TOKEN%" + headers + b"\r\n"
+
+
+def post(headers: bytes, body: bytes = CUSTOMER, target: bytes = b"/api/customers/") -> bytes:
+    content_type = FORM if target.startswith(b"/o/") else b"Content-Type: application/json\r\n"
+    return b"POST " + target + b" HTTP/1.1\r\n" + HOST + b"%TOKEN%" + content_type + headers + b"\r\n" + body
+
+
+def sized(body: bytes, headers: bytes = b"", **options: bytes) -> bytes:
+    return post(headers + b"Content-Length: %d\r\n" % len(body), body, **options)
+
+
+REQUESTS = {
+    "no HTTP at all": (b"\x00\x01\x02\xff\r\n\r\n", 400),
+    "TLS": (bytes.fromhex("16030100c8010000c40303") + b"\x00" * 100, 400),
+    "no version": (b"GET /api/customers/\r\n\r\n", 400),
+    "version 9.9": (b"GET /api/customers/ HTTP/9.9\r\n" + HOST + b"\r\n", 400),
+    "unknown method": (b"BREW /api/customers/ HTTP/1.1\r\n" + HOST + b"%TOKEN%\r\n", 405),
+    "TRACE": (b"TRACE /api/customers/ HTTP/1.1\r\n" + HOST + b"%TOKEN%\r\n", 405),
+    "CONNECT": (b"CONNECT example.com:443 HTTP/1.1\r\n" + HOST + b"\r\n", 403),
+    "OPTIONS of the server": (b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n", 404),
+    # --- the target ---
+    "absolute target": (get(b"http://localhost/api/customers/"), 200),
+    "absolute target elsewhere": (get(b"http://evil.example/api/customers/"), 200),
+    "target without a slash": (get(b"api/customers/"), 400),
+    "two slashes": (get(b"//evil.example/api/customers"), 404),
+    "raw bytes in the path": (get(b"/api/customers/\xff\xfe/"), 400),
+    "no UTF-8 in the path": (get(b"/api/customers/%ff%fe/"), 404),
+    "no UTF-8 in a path without its slash": (get(b"/api/customers/%ff%fe"), 308),
+    "line ends in a path without its slash": (get(b"/api/customers/%0d%0aX-Split:1"), 308),
+    "line ends in a query": (get(b"/api/customers?%0d%0aX-Split:1"), 308),
+    "NUL in the path": (get(b"/api/orders/%00/"), 404),
+    "NUL in the path of a picture": (get(b"/static/%00"), 404),
+    "a picture outside its folder": (get(b"/static/%2e%2e/%2e%2e/manage.py"), 404),
+    "long path": (get(b"/api/customers/" + b"a" * 70_000), 414),
+    "very long path": (get(b"/api/customers/" + b"a" * 1_000_000), 431),
+    "raw bytes in the query": (get(b"/api/orders/by-customer/?customer_code=\xff"), 400),
+    "no UTF-8 in the query": (get(b"/api/orders/by-customer/?customer_code=%ff%fe"), 404),
+    "half a surrogate in the query": (get(b"/api/orders/by-customer/?customer_code=%ed%a0%80"), 404),
+    "NUL in the query": (get(b"/api/orders/by-customer/?customer_code=%00"), 404),
+    "NUL in another query": (get(b"/api/audit/?actor=%00"), 400),
+    "too many parameters": (get(b"/api/orders/by-customer/?" + b"a=1&" * 2000), 400),
+    "an address that is none": (get(b"/o/authorize/?client_id=savannah-docs&redirect_uri=http://["), 302),
+    "NUL in a sign-in's next page": (get(b"/accounts/login/?next=%00"), 200),
+    # --- the headers ---
+    "no Host": (b"GET /api/customers/ HTTP/1.1\r\nConnection: close\r\n%TOKEN%\r\n", 400),
+    "somebody else's Host": (
+        b"GET /api/customers/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n%TOKEN%\r\n",
+        400,
+    ),
+    "a Host that is none": (b"GET /api/customers HTTP/1.1\r\nHost: a b<\xff>\r\nConnection: close\r\n%TOKEN%\r\n", 400),
+    "header flood": (get(b"/api/customers/", b"".join(b"X-%d: 1\r\n" % number for number in range(5000))), 431),
+    "very long header": (get(b"/api/customers/", b"X: " + b"a" * 1_000_000 + b"\r\n"), 431),
+    "header without a colon": (get(b"/api/customers/", b"nonsense\r\n"), 400),
+    "folded header": (get(b"/api/customers/", b"X: 1\r\n 2\r\n"), 400),
+    "raw bytes in a request id": (get(b"/api/customers/", b"X-Request-ID: \xff\xfe\r\n"), 200),
+    "raw bytes in a cookie": (get(b"/admin/", b"Cookie: sessionid=\xff\x80; csrftoken=\xff\r\n"), 302),
+    "raw bytes in a token": (b"GET /api/orders/ HTTP/1.1\r\n" + HOST + b"Authorization: Bearer \xff\xfe\r\n\r\n", 401),
+    "no base64 in Basic": (b"GET /api/orders/ HTTP/1.1\r\n" + HOST + b"Authorization: Basic %%\r\n\r\n", 401),
+    "forwarded nonsense": (get(b"/api/customers/", b"X-Forwarded-For: \xff,, ::zz\r\nForwarded: for=\x22\r\n"), 200),
+    "HTTP/2 upgrade": (get(b"/api/customers/", b"Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: A\r\n"), 200),
+    # --- the body ---
+    "Content-Length that is no number": (post(b"Content-Length: abc\r\n"), 400),
+    "negative Content-Length": (post(b"Content-Length: -5\r\n"), 400),
+    "Content-Length of 23 digits": (post(b"Content-Length: 99999999999999999999999\r\n"), 400),
+    "a gigabyte announced": (post(b"Content-Length: 999999999\r\n"), 413),
+    "two Content-Lengths": (post(b"Content-Length: 5\r\nContent-Length: 49\r\n"), 400),
+    "no Content-Length": (post(b""), 400),
+    "Content-Length and chunks": (post(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"), 411),
+    "chunks": (post(b"Transfer-Encoding: chunked\r\n", b"2\r\n{}\r\n0\r\n\r\n"), 411),
+    "chunks of no size": (post(b"Transfer-Encoding: chunked\r\n", b"zz\r\n{}\r\n"), 411),
+    "unknown Transfer-Encoding": (post(b"Transfer-Encoding: gzip\r\n"), 400),
+    "Expect: 100-continue": (sized(CUSTOMER, b"Expect: 100-continue\r\n"), 400),
+    "other expectations": (sized(CUSTOMER, b"Expect: a-miracle\r\n"), 400),
+    "cut off in the headers": (b"GET /api/cust", None),
+    "cut off in the body": (post(b"Content-Length: 500\r\n"), 400),
+    "raw bytes as media type": (
+        b"POST /api/orders/ HTTP/1.1\r\n" + HOST + b"%TOKEN%Content-Type: \xff/\x80\r\n" + EMPTY,
+        415,
+    ),
+    "a form of unknown charset": (sized(b"a=b", b"Content-Type: text/x; charset=?\r\n", target=b"/o/token/"), 400),
+    "no UTF-8 in a form": (sized(b"grant_type=%ff&code=\xff", target=b"/o/token/"), 400),
+    "a form of 2000 fields": (sized(b"a=1&" * 2000, target=b"/o/token/"), 400),
+    "a form of four megabytes": (sized(b"a=" + b"1" * 4_000_000, target=b"/o/token/"), 400),
+}
+
+
+@pytest.fixture(scope="module")
+def token(service: Service) -> str:
+    return service.manage("token")
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_it_answers(service, token, name):
+    request, expected = REQUESTS[name]
+    request = request.replace(b"%TOKEN%", f"Authorization: Bearer {token}\r\n".encode())
+    status, body = send(service, request, cut_off=name.startswith("cut off"))
+    assert status == expected
+    if b" /api/" in request[:20] and body and status != 200:
+        assert json.loads(body).keys() & {"error", "detail"}
+
+
+def test_all_processes_live_and_answer_after_all_that(service):
+    assert "respawning" not in service.printed.lower()
+    assert "starting it again" not in service.printed
+    assert requests.get(f"{service.url}/readyz", timeout=10).json()["status"] == "ready"
+
+
+def test_slow_clients_do_not_hold_it_up(service, token):
+    """More clients than threads send half a request and wait."""
+    head = f"POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+    halves = [
+        (head + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{").encode(),
+        b"GET /api/orders/ HTT",
+    ]
+    slow = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(160)]
+    try:
+        for number, connection in enumerate(slow):
+            connection.sendall(halves[number % 2])
+        assert requests.get(f"{service.url}/healthz", timeout=10).ok
+    finally:
+        for connection in slow:
+            connection.close()
+    eventually(lambda: requests.get(f"{service.url}/readyz", timeout=10).ok)
+
+
+def send(service: Service, request: bytes, *, cut_off: bool) -> tuple[int | None, bytes]:
+    """Send the bytes; return the answer's status and body, or None when the connection is closed without one."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        # A server that refuses what is too long closes before it has read it.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(request)
+            if cut_off:
+                connection.shutdown(socket.SHUT_WR)
+        answer = HTTPResponse(connection)
+        try:
+            answer.begin()
+        except RemoteDisconnected:
+            return None, b""
+        return answer.status, answer.read()
