@@ -20,7 +20,11 @@ help:  ## what there is to make
 run: .venv/.runtime  ## the service: web, SMS worker, stand-in gateway, PostgreSQL
 	@exec $(BIN)/python manage.py run
 
-test: .venv/.dev  ## all tests, with branch coverage
+# The real clients that are Node programs: tested where there is a Node.
+tests/clients/node_modules: tests/clients/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix tests/clients --silent && touch $@; fi
+
+test: .venv/.dev tests/clients/node_modules  ## all tests, with branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 lint: .venv/.dev  ## format check, ruff, mypy --strict

@@ -26,21 +26,23 @@ class Client:
         return {"client_id": self.client_id, **({"client_secret": self.secret} if self.secret else {}), **fields}
 
 
-def register(service: Service, name: str, *options: str) -> Client:
+def register(service: Service, name: str, *options: str, redirect_uri: str = CALLBACK) -> Client:
     """Register an application by `manage.py setup_oauth`."""
-    redirect = () if "--client-credentials" in options else ("--redirect-uri", CALLBACK)
+    redirect = () if "--client-credentials" in options else ("--redirect-uri", redirect_uri)
     made = json.loads(service.manage("setup_oauth", "--name", name, "--json", *redirect, *options))
     public = made["client_type"] == "public"
     return Client(made["client_id"], "" if public else made["client_secret"])
 
 
 class Browser(requests.Session):
-    """Keeps cookies, fills in forms, and stops where an address leaves the service."""
+    """Keeps cookies, fills in forms, and stops where an address leaves the service and the `others`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *others: str, person: str = "amina") -> None:
         super().__init__()
         self.trust_env = False
         self.home = f"http://localhost:{service.port}"
+        self.known = (self.home, *others)
+        self.person = person
 
     def open(self, address: str, **options) -> requests.Response:
         """Follow redirects within the service."""
@@ -48,7 +50,7 @@ class Browser(requests.Session):
         return self._follow(answer)
 
     def _follow(self, answer: requests.Response) -> requests.Response:
-        while answer.is_redirect and urljoin(answer.url, answer.headers["Location"]).startswith(self.home):
+        while answer.is_redirect and urljoin(answer.url, answer.headers["Location"]).startswith(self.known):
             answer = self.get(urljoin(answer.url, answer.headers["Location"]), allow_redirects=False, timeout=30)
         return answer
 
@@ -65,9 +67,9 @@ class Browser(requests.Session):
         )
         return self._follow(answer)
 
-    def sign_in(self, page: requests.Response, username: str = "amina") -> requests.Response:
+    def sign_in(self, page: requests.Response, username: str = "") -> requests.Response:
         assert 'name="password"' in page.text, page.text
-        return self.submit(page, username=username, password=PASSWORD)
+        return self.submit(page, username=username or self.person, password=PASSWORD)
 
     def authorize(self, **parameters: str) -> requests.Response:
         """Ask for a code; sign in and consent when asked to. Returns the redirect to the client, or an error page."""

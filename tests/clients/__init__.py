@@ -1,0 +1,1 @@
+"""Real clients, of other people, against the running service."""
