@@ -61,6 +61,13 @@ class Scopes(SettingsScopes):
 class Validator(OAuth2Validator):
     """The validator that OAUTH2_PROVIDER names."""
 
+    def _load_application(self, client_id: str | None, request: Request) -> Application | None:
+        """Return the application; PostgreSQL holds none whose id has a NUL, and objects to the question."""
+        if client_id and "\x00" in client_id:
+            return None
+        application: Application | None = super()._load_application(client_id, request)
+        return application
+
     # --- authorization: who may ask for what ---
 
     def is_pkce_required(self, client_id: str, request: Request) -> bool:

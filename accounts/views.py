@@ -1,5 +1,6 @@
 """Sign-in, and the OpenID provider's endpoints: django-oauth-toolkit's views, made safe where they are not."""
 
+import json
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -122,7 +123,16 @@ def _parameter_fault(name: str, values: list[Any]) -> str | None:
         return "A parameter is given twice."
     if any("\x00" in text or len(text) > LONGEST.get(name, LONGEST_OTHER) for text in (name, *values)):
         return "A parameter is too long or holds a NUL character."
+    if name == "claims" and not all(text == "" or _is_json_object(text) for text in values):
+        return "The claims are not a JSON object."
     return None
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _oauth_error(error: str, description: str, status: int = 400, retry_after: int = 0) -> JsonResponse:
@@ -210,7 +220,14 @@ class Authorize(Checked, Page, AuthorizationView):
         """Return scopes and parameters of a request that is sound; raise OAuthToolkitError for any other."""
         scopes, credentials = super().validate_authorization_request(request)
         fault: OAuth2Error | None = None
-        if not all(map(is_our_resource, request.GET.getlist("resource"))):
+        unsupported = [name for name in ("request", "request_uri", "registration") if name in request.GET]
+        if unsupported:
+            fault = CustomOAuth2Error(f"{unsupported[0]}_not_supported", state=credentials["state"])
+        elif "code_challenge" in request.GET and request.GET.get("code_challenge_method") != "S256":
+            fault = InvalidRequestError("PKCE is by S256 alone.", state=credentials["state"])
+        elif request.GET.get("response_mode", "query") != "query":
+            fault = InvalidRequestError("The answer comes in the query alone.", state=credentials["state"])
+        elif not all(map(is_our_resource, request.GET.getlist("resource"))):
             fault = CustomOAuth2Error("invalid_target", state=credentials["state"])
         elif "none" in self._prompt and self._has_to_sign_in():
             fault = LoginRequired(state=credentials["state"])

@@ -28,8 +28,8 @@ settings.configure(
     # The provider is on the same host: cookies do not tell ports apart.
     SESSION_COOKIE_NAME="mozilla_site",
     AUTHENTICATION_BACKENDS=["mozilla_django_oidc.auth.OIDCAuthenticationBackend"],
-    # With the first request after a sign-in, already.
-    OIDC_RENEW_ID_TOKEN_EXPIRY_SECONDS=-1,
+    # After a moment it asks the provider again, by prompt=none.
+    OIDC_RENEW_ID_TOKEN_EXPIRY_SECONDS=2,
     OIDC_STORE_ACCESS_TOKEN=True,
     LOGIN_REDIRECT_URL="/",
     USE_TZ=True,

@@ -39,7 +39,7 @@ OIDCRemoteUserClaim preferred_username
     Header set X-Access-Token "%{{OIDC_access_token}}e"
 </Location>
 """
-NAMES = ("mpm_event", "authn_core", "authz_core", "authz_user", "alias", "headers", "dir", "mime", "auth_openidc")
+NAMES = ("mpm_event", "authn_core", "authz_core", "authz_user", "alias", "headers", "dir", "auth_openidc")
 
 
 @pytest.fixture(params=["HS256", "RS256"])
