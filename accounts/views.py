@@ -130,7 +130,7 @@ def _parameter_fault(name: str, values: list[Any]) -> str | None:
 
 def _is_json_object(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
+        return isinstance(json.loads(text), (dict, type(None)))
     except ValueError:
         return False
 
