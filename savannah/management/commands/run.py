@@ -101,7 +101,8 @@ class Command(BaseCommand):
         lines = [
             f"Ready. API  {settings.PUBLIC_URL}/api/",
             f"       Docs {settings.PUBLIC_URL}/api/docs/",
-            f"       Desk {settings.PUBLIC_URL}/admin/",
+            f"       Desk {settings.PUBLIC_URL}/",
+            f"      Admin {settings.PUBLIC_URL}/admin/",
         ]
         if settings.SMS_STAND_IN:
             lines.append(f"      Phone {settings.SMS_STAND_IN_URL}/")
