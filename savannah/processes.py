@@ -113,7 +113,7 @@ def companions() -> list[Child]:
         logger.warning(
             "No API key of Africa's Talking: SMS go to the stand-in's phones, %s/", settings.SMS_STAND_IN_URL
         )
-        callbacks = f"http://127.0.0.1:{settings.PORT}/api/sms"
+        callbacks = f"{settings.SMS_SANDBOX_CALLBACK_URL}/api/sms"
         options = {
             "--host": settings.SMS_SANDBOX_HOST,
             "--port": settings.SMS_SANDBOX_PORT,

@@ -92,6 +92,8 @@ OIDC_TIMEOUT = 5
 # --- SMS --------------------------------------------------------------------------------------------------------------
 SMS_SANDBOX_HOST = env.str("SMS_SANDBOX_HOST", default="127.0.0.1")
 SMS_SANDBOX_PORT = env.int("SMS_SANDBOX_PORT", default=PORT + 1)
+# Where the stand-in finds the web, to post its delivery reports.
+SMS_SANDBOX_CALLBACK_URL = env.str("SMS_SANDBOX_CALLBACK_URL", default=f"http://127.0.0.1:{PORT}")
 AFRICAS_TALKING_API_KEY = env.str("AFRICAS_TALKING_API_KEY", default="")
 if AFRICAS_TALKING_API_KEY in PLACEHOLDERS:
     # Africa's Talking would refuse every SMS: the stand-in takes them, and says so.

@@ -64,7 +64,8 @@ def test_web_and_worker_run_apart(tmp_path):
     web = Service(tmp_path, "run", "web")
     web.manage("migrate", "--verbosity", "0")
     assert _probe(web) != 0
-    worker = Service(tmp_path, "run", "worker", SMS_SANDBOX_PORT=str(web.sandbox_port))
+    calls = {"SMS_SANDBOX_PORT": str(web.sandbox_port), "SMS_SANDBOX_CALLBACK_URL": web.url}
+    worker = Service(tmp_path, "run", "worker", **calls)
     web.start()
     worker.start()
     try:
@@ -76,7 +77,9 @@ def test_web_and_worker_run_apart(tmp_path):
         web.manage("createsuperuser", "--noinput", "--username", "boss", "--email", "boss@example.com")
         with Api(web.url, web.manage("token")) as api:
             assert api.post("/api/customers/", json=customer).status_code == 201
-            assert eventually(lambda: api.post("/api/orders/", json=order).json()["sms_sent"])
+            placed = eventually(lambda: (made := api.post("/api/orders/", json=order).json())["sms_sent"] and made)
+            path = f"/api/orders/{placed['id']}/"
+            assert eventually(lambda: api.get(path).json()["sms_status"] == "delivered")
     finally:
         assert [worker.end(), web.end()] == [0, 0]
 
