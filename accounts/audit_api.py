@@ -2,19 +2,35 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
-from django.http import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from django.http import HttpResponse, HttpResponseBase
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.audit import QUERIES
-from savannah.api import APIView, Page, stream_list
+from savannah.api import APIView, Input, Page, Text, stream_list
 from savannah.openapi import errors
 from savannah.sql import fetch_one
 
 # Later than any entry: the list runs newest first.
-NEWEST = (2**63 - 1,)
+NEWEST = 2**63 - 1
+STREAMED = 2000
+
+
+class AuditQuery(Input):
+    """The parameters of the list."""
+
+    subject = Text(required=False, help_text="customers, orders, applications, auth_user, auth_group or identities")
+    subject_id = Text(required=False, help_text="whose history")
+    actor = Text(required=False, help_text="the user name of who did it")
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=1000, help_text="a page of so many, and Link to the next one"
+    )
+    cursor = serializers.IntegerField(
+        required=False, min_value=1, max_value=NEWEST, help_text="where the next page starts: Link has it"
+    )
 
 
 class AuditOutput(serializers.Serializer[Any]):
@@ -26,7 +42,7 @@ class AuditOutput(serializers.Serializer[Any]):
     actor_id = serializers.IntegerField(allow_null=True)
     client = serializers.CharField(allow_null=True, help_text="client_id of the application whose token it was")
     action = serializers.CharField(help_text="insert, update, delete, grant, revoke, sign_in, sign_out, sign_in_failed")
-    subject = serializers.CharField(help_text="customers, orders, applications, auth_user, auth_group")
+    subject = serializers.CharField(help_text="the table that it is of, in PostgreSQL")
     subject_id = serializers.CharField(allow_null=True)
     before = serializers.DictField(allow_null=True, help_text="of an update, the fields that changed; phones masked")
     after = serializers.DictField(allow_null=True)
@@ -40,26 +56,25 @@ class AuditList(APIView):
 
     @extend_schema(
         operation_id="audit_list",
-        parameters=[
-            OpenApiParameter("subject", str, description="customers, orders, applications, auth_user or auth_group"),
-            OpenApiParameter("subject_id", str, description="whose history"),
-            OpenApiParameter("actor", str, description="the user name of who did it"),
-        ],
-        responses={200: AuditOutput(many=True), **errors(401)},
+        parameters=[AuditQuery],
+        responses={200: AuditOutput(many=True), **errors(400, 401)},
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """List what happened, newest first."""
-        asked = {name: request.query_params.get(name) for name in ("subject", "subject_id", "actor")}
-        if any("\x00" in text for text in asked.values() if text):
-            raise serializers.ValidationError("A parameter holds a NUL character.")
-        return stream_list(partial(_list_audit, asked), NEWEST)
+        """List what happened, newest first: all of it, or with `limit` a page of it."""
+        query = AuditQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        asked = {"subject": None, "subject_id": None, "actor": None, **query.validated_data}
+        before, limit = asked.pop("cursor", NEWEST), asked.pop("limit", None)
+        asked["by"] = asked.pop("actor")
+        if limit is None:
+            return stream_list(partial(_list_audit, asked, STREAMED), (before,))
+        documents, last = _list_audit(asked, limit, before) or (None, None)
+        answer = HttpResponse(f"[{documents or ''}]", content_type="application/json")
+        if last is not None:
+            following = urlencode({**request.query_params.dict(), "cursor": last})
+            answer["Link"] = f'<{request.build_absolute_uri(request.path)}?{following}>; rel="next"'
+        return answer
 
 
-def _list_audit(asked: dict[str, str | None], after_id: int) -> Page:
-    return fetch_one(
-        QUERIES.list_audit,
-        after_id=after_id,
-        subject=asked["subject"],
-        subject_id=asked["subject_id"],
-        by=asked["actor"],
-    )
+def _list_audit(asked: dict[str, Any], limit: int, before: int) -> Page:
+    return fetch_one(QUERIES.list_audit, after_id=before, limit=limit, **asked)

@@ -78,7 +78,7 @@ FROM (
       AND (:subject_id::text IS NULL OR a.subject_id = :subject_id)
       AND (:by::text IS NULL OR a.actor = :by)
     ORDER BY a.id DESC
-    LIMIT 2000
+    LIMIT :limit
 ) page;
 
 -- name: lock_family

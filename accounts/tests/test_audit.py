@@ -115,11 +115,26 @@ def test_it_is_for_managers_newest_first(api, user, stranger):
     assert ids == sorted(ids, reverse=True)
     assert len(ids) > 1
     assert history(api, subject="nothing") == []
-    assert api.get("/api/audit/", params={"actor": "\x00"}).status_code == 400
+    for wrong in ({"actor": "\x00"}, {"limit": "0"}, {"limit": "all"}, {"cursor": "x"}, {"colour": "red"}):
+        assert api.get("/api/audit/", params=wrong).status_code == 400
     user.groups.set([Group.objects.get(name="clerk")])
     answer = api.get("/api/audit/")
     sentence = "You need the right accounts.view_auditentry, and your role does not give it."
     assert refused(answer, 403, sentence)
+
+
+def test_it_comes_in_pages_when_asked_to(api):
+    for number in range(5):
+        api.post("/api/customers/", json={**JANE, "code": f"C{number}"})
+    path, pages = "/api/audit/?subject=customers&actor=amina&limit=2", []
+    while len(pages) < 3:
+        answer = api.get(path)
+        pages.append([(entry["after"] or {}).get("code") for entry in answer.json()])
+        path = answer.links["next"]["url"].removeprefix(api.url)
+    assert pages[:2] == [["C4", "C3"], ["C2", "C1"]]
+    assert pages[2][0] == "C0"
+    end = api.get("/api/audit/?subject=nothing&limit=2")
+    assert (end.json(), end.links) == ([], {})
 
 
 @pytest.mark.django_db
