@@ -108,7 +108,8 @@ def web() -> Child:
 def companions() -> list[Child]:
     """Return what an SMS needs beside the web: the worker, and without an API key the stand-in gateway."""
     # The worker ends before the gateway does, so that its sends in flight are answered.
-    children = [Child("SMS worker", [sys.executable, "manage.py", "sms", "worker"], grace_seconds=3)]
+    grace_seconds = settings.SMS_STOP_SECONDS + 3
+    children = [Child("SMS worker", [sys.executable, "manage.py", "sms", "worker"], grace_seconds)]
     if settings.SMS_STAND_IN:
         logger.warning(
             "No API key of Africa's Talking: SMS go to the stand-in's phones, %s/", settings.SMS_STAND_IN_URL

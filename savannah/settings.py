@@ -115,6 +115,10 @@ _GATEWAY_URL = (
 AFRICAS_TALKING_API_URL = env.str("AFRICAS_TALKING_API_URL", default=_GATEWAY_URL).rstrip("/")
 AFRICAS_TALKING_SENDER = env.str("AFRICAS_TALKING_SENDER", default="")
 SMS_WAIT_SECONDS = env.float("SMS_WAIT_SECONDS", default=2.0)
+# A send without an answer by then is of unknown fate; longer than a gateway that works ever takes.
+SMS_SEND_SECONDS = env.float("SMS_SEND_SECONDS", default=25.0)
+# For so long a worker that is told to end lets its sends finish: the rest is of unknown fate.
+SMS_STOP_SECONDS = env.float("SMS_STOP_SECONDS", default=3.0)
 # After a refusal that only people can end (funds, sender name, API key), one message tries again so often.
 SMS_PAUSE_SECONDS = env.float("SMS_PAUSE_SECONDS", default=15.0)
 # A message of unknown fate waits so long for a delivery report, and is then sent once more, flagged; or never again.

@@ -77,6 +77,12 @@ def conninfo(application_name: str) -> str:
     """
     parameters = connection.get_connection_params()
     names = ("host", "port", "dbname", "user", "password")
-    keepalives = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "3", "keepalives_count": "3"}
+    keepalives = {
+        "connect_timeout": "3",
+        "keepalives_idle": "10",
+        "keepalives_interval": "3",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "20000",
+    }
     address = {name: parameters[name] for name in names if parameters.get(name)}
     return make_conninfo(**address, application_name=application_name, **keepalives)

@@ -20,13 +20,12 @@ from sms.outbox import LISTENER_NAME, QUERIES
 
 logger = logging.getLogger(__name__)
 
-SEND_SECONDS = 25.0
-# Longer than the send deadline: nobody else claims what is still being sent.
-LEASE_SECONDS = 60
 # For so long a new message goes before all that waits.
 FRESH_SECONDS = 10
 POLL_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
+# For so long a worker that stops tries to record what it knows while the database is away.
+LAST_WORDS_SECONDS = 2.0
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 120.0
 
@@ -71,6 +70,11 @@ def hold_seconds() -> float | None:
     return float(settings.SMS_UNKNOWN_HOLD_SECONDS) if settings.SMS_RESEND_UNKNOWN else None
 
 
+def lease_seconds() -> float:
+    """Return for how long a claimed message is ours: longer than a send, so that nobody else claims it meanwhile."""
+    return float(2 * settings.SMS_SEND_SECONDS + 10)
+
+
 @dataclass
 class Chore:
     """A statement that some worker has to run every so often; that several do it at once does no harm."""
@@ -102,12 +106,18 @@ class Worker:
         self._unsaved: list[Outcome] = []
         self._next_look = 0.0
         self._wake = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self._stopped_at: float | None = None
 
     def stop(self) -> None:
-        """Claim nothing more; `run` returns when what is in flight is recorded."""
-        self._stopping.set()
+        """Claim nothing more; `run` returns when what is in flight is recorded, after SMS_STOP_SECONDS as unknown."""
+        if self._stopped_at is None:
+            self._stopped_at = time.monotonic()
+            asyncio.get_running_loop().call_later(settings.SMS_STOP_SECONDS, self._call_off)
         self._wake.set()
+
+    def _call_off(self) -> None:
+        for task in self._in_flight:
+            task.cancel()
 
     async def run(self) -> None:
         """Work until stopped; a database that goes away is waited for, however long it takes."""
@@ -122,9 +132,14 @@ class Worker:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        if self._unsaved:
+            logger.error("%d SMS could not be recorded; their leases run out", len(self._unsaved))
 
     def _finished(self) -> bool:
-        return self._stopping.is_set() and not self._in_flight and not self._unsaved
+        if self._stopped_at is None:
+            return False
+        too_late = self._stopped_at + settings.SMS_STOP_SECONDS + LAST_WORDS_SECONDS
+        return time.monotonic() > too_late or not (self._in_flight or self._unsaved)
 
     async def _work(self, database: Database) -> None:
         while not self._finished():
@@ -138,7 +153,7 @@ class Worker:
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
 
     async def _claim(self, database: Database) -> int:
-        free = 0 if self._stopping.is_set() else self._lane.room(self._in_flight.values())
+        free = 0 if self._stopped_at is not None else self._lane.room(self._in_flight.values())
         if free == 0:
             return 0
         cursor = await database.execute(
@@ -147,7 +162,7 @@ class Worker:
                 "free": free,
                 "reserved": self._lane.reserved,
                 "fresh_seconds": FRESH_SECONDS,
-                "lease_seconds": LEASE_SECONDS,
+                "lease_seconds": lease_seconds(),
             },
         )
         rows = await cursor.fetchall()
@@ -155,6 +170,8 @@ class Worker:
             task = asyncio.create_task(self._send(Claimed(*row)))
             self._in_flight[task] = time.monotonic()
             task.add_done_callback(self._in_flight.pop)
+        # Let them begin: one that is called off before would leave no word.
+        await asyncio.sleep(0)
         return len(rows)
 
     async def _send(self, message: Claimed) -> None:
@@ -164,15 +181,21 @@ class Worker:
             outcome = Outcome(message, Reply("cancelled", "the number has opted out"))
         else:
             asked_at = time.monotonic()
-            reply = await self._gateway.send(message.phone_number, message.body)
-            self._lane.answered(reply, asked_at)
-            outcome = Outcome(message, reply, asked_at, time.monotonic())
+            outcome = Outcome(message, await self._ask(message, asked_at), asked_at, time.monotonic())
         if outcome.reply.reason:
             logger.warning("SMS %s: %s (%s)", message.id, outcome.reply.state, masked(outcome.reply.reason))
         else:
             logger.info("SMS %s: %s", message.id, outcome.reply.state)
         self._unsaved.append(outcome)
         self._wake.set()
+
+    async def _ask(self, message: Claimed, asked_at: float) -> Reply:
+        try:
+            reply = await self._gateway.send(message.phone_number, message.body)
+        except asyncio.CancelledError:
+            return Reply("unknown", "the worker ended while it was sent")
+        self._lane.answered(reply, asked_at)
+        return reply
 
     async def _save(self, database: Database) -> None:
         batch = list(self._unsaved)
@@ -253,5 +276,5 @@ def gateway_from_settings() -> Gateway:
         api_key=settings.AFRICAS_TALKING_API_KEY or "stand-in",
         username=settings.AFRICAS_TALKING_USERNAME,
         sender=settings.AFRICAS_TALKING_SENDER,
-        send_seconds=SEND_SECONDS,
+        send_seconds=settings.SMS_SEND_SECONDS,
     )

