@@ -101,8 +101,8 @@ FIELDS: dict[str, tuple[Callable[[object], bool], str, str]] = {
     "garbage": (_is_bool, _SWITCH, "a 201 whose body is broken"),
     "http_status": (
         lambda value: value is None or (_is_whole(value, 599) and value in HTTP_FAULTS),
-        "null, 429, 500, 502, 503 or 504",
-        "answered with this error; 429 and 503 carry Retry-After",
+        "null, 401, 429, 500, 502, 503 or 504",
+        "answered with this error; 401 is a key that is no good, 429 and 503 carry Retry-After",
     ),
     "accepted_anyway": (_is_bool, _SWITCH, "garbage and http_status: the message is accepted all the same"),
     "retry_after_s": (

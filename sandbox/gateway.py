@@ -26,6 +26,7 @@ from sandbox.statuses import (
     INSUFFICIENT_BALANCE,
     INVALID_PHONE_NUMBER,
     MAGIC_CODES,
+    NOT_AUTHENTICATED,
     SENT,
     USER_IN_BLACKLIST,
     Kind,
@@ -34,7 +35,6 @@ from sandbox.statuses import (
     reply_status,
 )
 
-NOT_AUTHENTICATED = "The supplied authentication is invalid"
 DEFAULT_SENDER = "AFRICASTKNG"
 MOST_RECIPIENTS = 10_000
 _E164 = re.compile(r"\+[1-9][0-9]{7,14}")

@@ -25,7 +25,9 @@ STATUS_NAMES = {
     502: "RejectedByGateway",
 }
 ACCEPTED_CODES = frozenset({100, 101, 102})
+NOT_AUTHENTICATED = "The supplied authentication is invalid"
 HTTP_FAULTS = {
+    401: NOT_AUTHENTICATED,
     429: "Too Many Requests",
     500: "Internal Server Error",
     502: "Bad Gateway",

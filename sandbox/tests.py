@@ -397,7 +397,9 @@ def test_it_looks_dead_to_any_request_while_down_but_can_be_mended(url):
     assert send(url).status_code == 201
 
 
-@pytest.mark.parametrize(("status", "retry_after"), [(429, "7"), (500, None), (502, None), (503, "7"), (504, None)])
+@pytest.mark.parametrize(
+    ("status", "retry_after"), [(401, None), (429, "7"), (500, None), (502, None), (503, "7"), (504, None)]
+)
 def test_it_answers_an_http_error(url, status, retry_after):
     break_it(url, http_status=status, retry_after_s=7)
     before = count(url)

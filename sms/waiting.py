@@ -53,7 +53,7 @@ class Outcome:
 
 
 class WaitingRoom:
-    """Who may wait: half of the threads at most, and nobody for a while after some waited in vain."""
+    """Who may wait: half of the threads at most; after some waited in vain, one now and then, until one does not."""
 
     def __init__(self, seats: int) -> None:
         self._seats = threading.BoundedSemaphore(seats)
@@ -62,7 +62,12 @@ class WaitingRoom:
 
     def enter(self) -> bool:
         """Take a seat; False when there is none or the room is closed."""
-        seated = time.monotonic() >= self._closed_until and self._seats.acquire(blocking=False)
+        if time.monotonic() < self._closed_until:
+            return False
+        if self._misses >= MISSES_BEFORE_PAUSE:
+            # This one tries; nobody else does before it is time for the next.
+            self._closed_until = time.monotonic() + PAUSE_SECONDS
+        seated = self._seats.acquire(blocking=False)
         if seated:
             WAITERS.inc()
         return seated
@@ -75,9 +80,7 @@ class WaitingRoom:
     def note(self, *, missed: bool) -> None:
         """Count a wait in vain, or forget all of them after a good one."""
         self._misses = self._misses + 1 if missed else 0
-        if self._misses >= MISSES_BEFORE_PAUSE:
-            self._misses = 0
-            self._closed_until = time.monotonic() + PAUSE_SECONDS
+        self._closed_until = time.monotonic() + PAUSE_SECONDS if self._misses >= MISSES_BEFORE_PAUSE else 0.0
 
 
 class Listener:

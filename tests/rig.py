@@ -111,10 +111,11 @@ class Rig:
             lambda: self.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'savannah sms worker'")
         )
 
-    def kill_worker(self) -> int:
-        """Kill the worker and return how many sends were in flight, at most."""
+    def kill_worker(self) -> set[tuple[str, int]]:
+        """Kill the worker and return the sends that were in flight: messages, each with the number of its attempt."""
         kill_tree(self.worker)
-        return self.value("SELECT count(*) FROM sms_messages WHERE state = 'sending' AND due_at > now()")
+        with self.database() as database:
+            return set(database.execute("SELECT id, attempts FROM sms_messages WHERE state = 'sending'").fetchall())
 
     def stop_worker(self) -> None:
         self.worker.terminate()

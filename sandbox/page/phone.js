@@ -14,6 +14,7 @@ const WAYS = [
   { id: "busy", title: "Too busy", detail: "429, come back in 1 s", faults: { http_status: 429 } },
   { id: "garbage", title: "Garbled", detail: "an unreadable 201", faults: { garbage: true } },
   { id: "broke", title: "Out of balance", detail: "405 every time", faults: { balance: 0 } },
+  { id: "key", title: "Key revoked", detail: "401 every time", faults: { http_status: 401 } },
   { id: "sender", title: "Unknown sender", detail: "no recipients taken", faults: { empty_recipients: true } },
 ];
 const CUSTOM = { id: "custom", title: "Set by the control API", detail: "" };

@@ -29,6 +29,20 @@ def test_after_misses_in_a_row_nobody_waits_for_a_while():
     assert not room.enter()
 
 
+def test_after_the_pause_one_waits_and_a_good_wait_lets_all_in_again(monkeypatch):
+    monkeypatch.setattr(waiting, "PAUSE_SECONDS", 0.1)
+    room = WaitingRoom(10)
+    for _ in range(MISSES_BEFORE_PAUSE):
+        room.note(missed=True)
+    assert not room.enter()
+    eventually(room.enter)
+    monkeypatch.setattr(waiting, "PAUSE_SECONDS", 60.0)
+    eventually(room.enter)
+    assert not room.enter()
+    room.note(missed=False)
+    assert all(room.enter() for _ in range(3))
+
+
 @pytest.fixture
 def own_room(monkeypatch):
     """A room that no other test has to find closed."""
