@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lint-ops audit rehearse schema token bench bench-bearer lock clean
+.PHONY: help run test fuzz lint lint-ops audit rehearse schema token bench bench-bearer lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -26,6 +26,9 @@ tests/clients/node_modules: tests/clients/package-lock.json
 
 test: .venv/.dev tests/clients/node_modules  ## all tests, with branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+fuzz: .venv/.dev  ## thousands of requests that schemathesis makes from the OpenAPI document, all its checks
+	FUZZ_EXAMPLES=150 $(BIN)/python -m pytest -q -s tests/test_fuzz.py
 
 lint: .venv/.dev  ## format check, ruff, mypy --strict
 	$(BIN)/ruff format --check .

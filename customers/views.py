@@ -24,7 +24,7 @@ from savannah.api import (
     versions_to_match,
 )
 from savannah.lists import Listing, ListQuery, answer_list, asked
-from savannah.openapi import errors
+from savannah.openapi import errors, listed
 from savannah.sql import fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
@@ -98,7 +98,7 @@ class CustomerList(CustomerView):
     @extend_schema(
         operation_id="customers_list",
         parameters=[CustomerQuery],
-        responses={200: CustomerOutput(many=True), **errors(400, 401)},
+        responses={**listed(CustomerOutput), **errors(400, 401)},
     )
     def get(self, request: Request) -> HttpResponseBase:
         """List customers, newest first: all of them, or a page with `limit`."""

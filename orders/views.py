@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -27,13 +27,23 @@ from savannah.api import (
     versions_to_match,
 )
 from savannah.lists import Listing, ListQuery, answer_list, asked
-from savannah.openapi import errors
+from savannah.openapi import errors, listed
 from savannah.sql import fetch_one, fetch_value
 from sms.models import State
 
 NOT_FOUND = "Order not found"
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 99999999.99},
+            {"type": "string", "pattern": r"^\d{1,8}(\.\d{1,2})?$"},
+        ],
+        "description": "More than 0, at most two decimals.",
+        "examples": [1299.99],
+    }
+)
 class Amount(serializers.DecimalField):
     """A JSON number, or the same written as a string; more than 0, two decimals, fits DECIMAL(10, 2)."""
 
@@ -195,7 +205,7 @@ class OrderList(OrderView):
     @extend_schema(
         operation_id="orders_list",
         parameters=[AllOrdersQuery],
-        responses={200: OrderOutput(many=True), **errors(400, 401)},
+        responses={**listed(OrderOutput), **errors(400, 401)},
     )
     def get(self, request: Request) -> HttpResponseBase:
         """List orders, newest first: all of them, or a page with `limit`."""
@@ -285,7 +295,7 @@ class OrdersByCustomerCode(OrderView):
     @extend_schema(
         operation_id="orders_by_customer_code",
         parameters=[CustomerOrdersQuery],
-        responses={200: OrderOutput(many=True), **errors(400, 401, 404)},
+        responses={**listed(OrderOutput), **errors(400, 401, 404)},
     )
     def get(self, request: Request) -> HttpResponseBase:
         """List the orders of the customer with this code, newest first."""
@@ -306,7 +316,7 @@ class OrdersByCustomerId(OrderView):
     @extend_schema(
         operation_id="orders_by_customer_id",
         parameters=[OrderQuery],
-        responses={200: OrderOutput(many=True), **errors(400, 401, 404)},
+        responses={**listed(OrderOutput), **errors(400, 401, 404)},
     )
     def get(self, request: Request, customer_id: str) -> HttpResponseBase:
         """List the orders of the customer with this id, newest first."""

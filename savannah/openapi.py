@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers
@@ -45,6 +46,12 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
         status: OpenApiResponse(UnauthorizedBody if status == 401 else ErrorBody, description=_MEANINGS[status])
         for status in (*statuses, *refusals, 500)
     }
+
+
+def listed(row: type[serializers.Serializer[Any]]) -> dict[tuple[int, str], Any]:
+    """Return what a list answers: an array of rows, or the same as a file (`format`)."""
+    files = {(200, media_type): OpenApiTypes.STR for media_type in ("text/csv", "application/x-ndjson")}
+    return {(200, "application/json"): row(many=True), **files}
 
 
 class Schema(SpectacularAPIView):
