@@ -44,13 +44,12 @@ POSTGRES_DB = env.str("POSTGRES_DB", default="customer_order_db")
 
 DATABASES = {
     "default": {
-        "ENGINE": "savannah.embedded" if EMBEDDED_DATABASE else "django.db.backends.postgresql",
+        "ENGINE": "savannah.embedded" if EMBEDDED_DATABASE else "savannah.postgres",
         "HOST": POSTGRES_HOST,
         "PORT": env.str("POSTGRES_PORT", default="" if EMBEDDED_DATABASE else "5432"),
         "NAME": POSTGRES_DB,
         "USER": env.str("POSTGRES_USER", default="postgres"),
         "PASSWORD": env.str("POSTGRES_PASSWORD", default=""),
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": env.int("POSTGRES_POOL_SIZE", default=16), "timeout": 5},
             "server_side_binding": True,
@@ -171,6 +170,8 @@ MIDDLEWARE = [
     "savannah.watch.observed",
     "django.middleware.security.SecurityMiddleware",
     "savannah.headers.Headers",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "savannah.fork.pages_begin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -179,8 +180,8 @@ MIDDLEWARE = [
     "accounts.relying.Refresh",
     "accounts.audit.Acting",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "savannah.fork.pages_end",
 ]
 TEMPLATES = [
     {

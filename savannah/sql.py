@@ -1,13 +1,15 @@
 """Raw SQL, kept in a `queries.sql` an app: each statement has a name, a line on what it does, `:name` parameters."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg.conninfo import make_conninfo
 
 # Who acts in this request, as the audit reads it; statements that write name it by acting(:actor).
@@ -57,11 +59,33 @@ def _is_wanted(name: str, wanted: frozenset[str]) -> bool:
 
 
 def fetch_one(statement: str, **parameters: Any) -> tuple[Any, ...] | None:
-    """Run a statement of `queries.sql` and return its first row, or None. Who acts is its parameter :actor."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"actor": ACTOR.get(), **parameters})
-        row: tuple[Any, ...] | None = cursor.fetchone()
+    """Run a statement of `queries.sql` and return its first row, or None. Who acts is its parameter :actor.
+
+    It is a part of the transaction that is open; without one, it borrows a connection for as long as it runs.
+    """
+    values = {"actor": ACTOR.get(), **parameters}
+    database = connections[DEFAULT_DB_ALIAS]
+    row: tuple[Any, ...] | None
+    if database.connection is not None:
+        with database.cursor() as cursor:
+            cursor.execute(statement, values)
+            row = cursor.fetchone()
+            return row
+    with database.wrap_database_errors, _borrowed(database) as borrowed:
+        row = borrowed.execute(statement, values).fetchone()
         return row
+
+
+@contextmanager
+def _borrowed(database: Any) -> Iterator[psycopg.Connection]:
+    pool = database.pool
+    if pool.closed:
+        pool.open()
+    borrowed = pool.getconn()
+    try:
+        yield borrowed
+    finally:
+        pool.putconn(borrowed)
 
 
 def fetch_value(statement: str, **parameters: Any) -> Any:

@@ -5,9 +5,9 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
 
 from savannah.embedded.server import ensure_database, start_server
+from savannah.postgres.base import DatabaseWrapper as PostgresWrapper
 
 
 class DatabaseWrapper(PostgresWrapper):
