@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz lint lint-ops audit rehearse schema token bench bench-bearer lock clean
+.PHONY: help run test fuzz lint lint-ops screenshots audit rehearse schema token bench bench-bearer lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -56,6 +56,9 @@ audit: .venv/.ops  ## known vulnerabilities of the locked dependencies; asks PyP
 
 rehearse: .venv/.dev  ## outages and a migration of 1,000,000 orders, under load: 15 minutes, prints the figures
 	$(BIN)/python -m pytest -s -m rehearsal tests/test_rehearsals.py tests/test_migrate.py
+
+screenshots: .venv/.dev  ## take the pictures in docs/ anew, with chromium
+	$(BIN)/python manage.py shell -v 0 -c "from tests.browser import screenshots; screenshots.take_all()"
 
 schema: .venv/.runtime  ## write database/customer_order_db.sql anew, after a new migration
 	@$(BIN)/python manage.py schema

@@ -31,6 +31,10 @@ FROM (SELECT *, row_number() OVER () AS n FROM orders) o JOIN customers c ON c.i
     LATERAL (SELECT CASE WHEN o.n <= 100 THEN 'queued' WHEN o.n % 20 = 0 THEN 'undelivered'
                          WHEN o.n % 9 = 0 THEN 'accepted' ELSE 'delivered' END AS state) s;
 
+-- As after many transactions at once: each day's tallies in 32 slots.
+INSERT INTO desk_tallies (day, kind, slot, number, amount)
+SELECT t.day, t.kind, s.slot, 0, 0 FROM desk_tallies t, generate_series(0, 31) AS s (slot) ON CONFLICT DO NOTHING;
+
 VACUUM ANALYZE customers;
 VACUUM ANALYZE orders;
 VACUUM ANALYZE sms_messages;
@@ -58,7 +62,9 @@ PAGES = {
 def main() -> None:
     """Fill, measure, print."""
     with tempfile.TemporaryDirectory() as folder:
-        os.environ.update(SAVANNAH_DATA_DIR=folder, DJANGO_SETTINGS_MODULE="savannah.settings", PORT="8399")
+        os.environ.update(
+            SAVANNAH_DATA_DIR=folder, DJANGO_SETTINGS_MODULE="savannah.settings", PORT="8399", LOG_LEVEL="WARNING"
+        )
         import django
 
         django.setup()

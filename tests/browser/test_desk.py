@@ -1,0 +1,154 @@
+"""The desk in a real browser: with a keyboard, on a phone, without JavaScript, and with the gateway down."""
+
+import gzip
+import itertools
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pages import DESKTOP, PHONE
+
+codes = (f"BR{number:03}" for number in itertools.count())
+phones = (f"07{number}" for number in itertools.count(11000000))
+SMS = ".orders .placed .badge"
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_from_sign_in_to_sign_out(desk, viewport):
+    window = desk(viewport=viewport).sign_in()
+    page = window.page
+    window.add_customer("Wambui Karanja", next(phones), next(codes))
+    expect(page.get_by_role("heading", name="Wambui Karanja")).to_be_visible()
+    window.place("Maize flour 2 kg x 12", "2,280")
+    expect(page.get_by_text("The order is placed.")).to_be_visible()
+    expect(page.locator(SMS)).to_contain_text("Delivered")
+    page.locator(".orders .placed a").click()
+    expect(page.get_by_text("Hello Wambui Karanja! Your order for Maize flour 2 kg x 12")).to_be_visible()
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator(".history li", has_text="Asked the gateway")).to_have_count(2)
+    page.emulate_media(media="print")
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+    page.emulate_media(media="screen")
+    expect(page.locator("#sms h2")).to_contain_text("Delivered")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    page.goto("/overview/")
+    expect(page.get_by_label("Password")).to_be_visible()
+    assert window.faults == []
+
+
+def test_the_keyboard_alone_finds_a_customer_and_places_an_order(desk):
+    window = desk().sign_in()
+    page = window.page
+    phone = next(phones)
+    window.add_customer("Kioko Mutua", phone, next(codes))
+    page.goto("/")
+    page.keyboard.type(f"{phone[:4]} {phone[4:7]} {phone[7:]}")
+    expect(page.locator("#found a")).to_have_count(2)
+    page.keyboard.press("ArrowDown")
+    window.press("Enter")
+    window.place("Rice", "99.50")
+    expect(page.locator(".orders .placed")).to_contain_text("99.50")
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Find a customer")).to_be_focused()
+
+
+def test_with_the_gateway_down_the_order_is_placed_and_its_sms_goes_once_it_is_back(desk, gateway):
+    window = desk().sign_in()
+    gateway(http_status=503)
+    window.add_customer("Moraa Nyaboke", next(phones), next(codes))
+    window.place("Sugar", "7200")
+    page = window.page
+    expect(page.get_by_text("The order is placed.")).to_be_visible()
+    expect(page.locator(SMS)).to_contain_text("Queued")
+    gateway()
+    expect(page.locator(SMS)).to_contain_text("Delivered", timeout=60_000)
+
+
+def test_a_deletion_has_a_way_back(desk):
+    window = desk().sign_in()
+    window.add_customer("Auma Were", next(phones), next(codes))
+    window.place("Soap", "350")
+    page = window.page
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Auma Were was deleted, with 1 order.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", name="Auma Were")).to_be_visible()
+    expect(page.locator(".orders")).to_contain_text("Soap")
+
+
+def test_it_works_without_javascript(desk):
+    window = desk(java_script_enabled=False).sign_in()
+    page = window.page
+    code = next(codes)
+    page.goto("/customers/new")
+    page.get_by_label("Name").fill("Barasa Simiyu")
+    page.get_by_label("Phone").fill(next(phones))
+    page.get_by_label("Code", exact=True).fill(code)
+    page.get_by_role("button", name="Add customer").click()
+    page.get_by_label("Find a customer").fill(code)
+    window.press("Enter")
+    page.get_by_label("Item").fill("Beans")
+    page.get_by_label("Amount").fill("120")
+    page.get_by_role("button", name="Place order").click()
+    expect(page.locator(".orders .placed")).to_contain_text("Beans")
+
+
+def test_a_viewer_sees_and_changes_nothing(desk):
+    page = desk().sign_in("desk-victor").page
+    expect(page.get_by_role("heading", name="Latest orders")).to_be_visible()
+    expect(page.get_by_text("Add a customer")).to_have_count(0)
+    expect(page.get_by_text("Overview")).to_have_count(0)
+
+
+def test_a_first_visit_weighs_less_than_100_kb(desk):
+    window = desk().sign_in()
+    weights = {}
+    page = window.page
+    page.on("response", lambda answer: weights.update({answer.url: len(gzip.compress(answer.body()))}))
+    page.goto("/", wait_until="networkidle")
+    page.reload(wait_until="networkidle")
+    assert any(address.endswith(".css") for address in weights)
+    assert sum(weights.values()) < 100_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(desk, scheme):
+    window = desk(color_scheme=scheme)
+    page = window.page
+    page.goto("/")
+    assert window.violations() == ""
+    window.sign_in()
+    window.add_customer("Chebet Rotich", next(phones), next(codes))
+    assert window.violations() == ""
+    window.place("Tea", "480")
+    assert window.violations() == ""
+    page.locator(".orders .placed a").click()
+    expect(page.locator(".history")).to_be_visible()
+    order = page.url
+    for address in ("/", "/?q=che", "/overview/", "/customers/new", order, f"{order}edit", "/nothing"):
+        page.goto(address)
+        assert window.violations() == "", address
+    page.goto(window.stand_in)
+    page.wait_for_load_state("load")
+    assert window.violations() == ""
+
+
+def test_the_consent_page_says_who_asks_for_what(desk, staffed):
+    made = staffed.manage("setup_oauth", "--name", "Corner shop", "--redirect-uri", "http://localhost:9/back", "--json")
+    client_id = made.partition('"client_id": "')[2].partition('"')[0]
+    window = desk()
+    ask = f"/o/authorize/?response_type=code&client_id={client_id}&scope=openid+orders%3Awrite&redirect_uri=http://localhost:9/back"
+    window.page.goto(ask)
+    window.page.get_by_label("User name").fill("desk-amina")
+    window.page.get_by_label("Password").fill("correct horse battery")
+    window.press("Enter")
+    expect(window.page.get_by_role("heading", name="Allow Corner shop?")).to_be_visible()
+    expect(window.page.get_by_text("Place, correct and delete orders")).to_be_visible()
+    assert window.violations() == ""
+    window.page.goto("/o/authorize/?client_id=nobody")
+    expect(window.page.get_by_role("heading", name="This cannot go on")).to_be_visible()
+    assert window.violations() == ""
