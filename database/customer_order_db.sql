@@ -1436,6 +1436,16 @@ ALTER TABLE ONLY sms_reports
     ADD CONSTRAINT sms_reports_message_id_fkey FOREIGN KEY (message_id) REFERENCES sms_messages(id) ON DELETE CASCADE;
 
 
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        CREATE INDEX customers_search_trigrams ON customers
+            USING gin ((code || ' ' || name || ' ' || phone_number) gin_trgm_ops);
+    END IF;
+END
+$$;
+
 -- What Django takes as done.
 INSERT INTO django_migrations (app, name, applied) VALUES
     ('contenttypes', '0001_initial', CURRENT_TIMESTAMP),
