@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 import requests
 
@@ -84,6 +85,21 @@ def test_it_refuses_to_start_with_a_database_of_ones_own_and_no_secret_key(data_
     service = services(data_dir, POSTGRES_HOST="db.example")
     assert service.process.wait(20) == 1
     assert service.printed.startswith("SECRET_KEY is not set.")
+
+
+def test_with_a_database_of_ones_own_nothing_embedded_starts_and_two_services_run_side_by_side(
+    service, services, tmp_path
+):
+    socket_dir = str(Path(service.environment["SAVANNAH_DATA_DIR"], "postgres"))
+    with psycopg.connect(host=socket_dir, user="postgres", dbname="postgres", autocommit=True) as server:
+        server.execute("CREATE DATABASE beside")
+    beside = services(tmp_path, POSTGRES_HOST=socket_dir, POSTGRES_DB="beside", SECRET_KEY="x" * 50).until_ready()
+    assert not (tmp_path / "postgres").exists()
+    assert "password" not in beside.printed
+    for one in (service, beside):
+        assert _answer(f"{one.url}/readyz").json()["status"] == "ready"
+    assert beside.end() == 0
+    assert _answer(f"{service.url}/readyz").json()["status"] == "ready"
 
 
 def _answer(url: str) -> requests.Response | None:
