@@ -69,7 +69,7 @@ SELECT CASE WHEN changed.id IS NOT NULL THEN customer_document(row(changed.*)::c
        customer_version(row(changed.*)::customers), acting(:actor)
 FROM customers c
 LEFT JOIN changed ON changed.id = c.id
-WHERE c.id = :id;
+WHERE c.id = :id AND (changed.id IS NOT NULL OR :versions::text[] IS NOT NULL);
 
 -- name: delete_customer
 -- Its orders go with it (ON DELETE CASCADE), and what they still had queued is cancelled (sms/migrations).
@@ -79,4 +79,7 @@ WITH deleted AS (
     WHERE c.id = :id AND (:versions::text[] IS NULL OR customer_version(c) = ANY (:versions::text[]))
     RETURNING c.id
 )
-SELECT deleted.id, acting(:actor) FROM customers c LEFT JOIN deleted ON deleted.id = c.id WHERE c.id = :id;
+SELECT deleted.id, acting(:actor)
+FROM customers c
+LEFT JOIN deleted ON deleted.id = c.id
+WHERE c.id = :id AND (deleted.id IS NOT NULL OR :versions::text[] IS NOT NULL);

@@ -103,7 +103,7 @@ FROM orders o
 LEFT JOIN changed ON changed.id = o.id
 JOIN customers c ON c.id = o.customer_id
 LEFT JOIN sms_messages m ON m.order_id = o.id
-WHERE o.id = :id;
+WHERE o.id = :id AND (changed.id IS NOT NULL OR :versions::text[] IS NOT NULL);
 
 -- name: delete_order
 -- An SMS that is still queued is cancelled, one that was sent is kept (ON DELETE SET NULL, sms/migrations).
@@ -113,4 +113,7 @@ WITH deleted AS (
     WHERE o.id = :id AND (:versions::text[] IS NULL OR order_version(o) = ANY (:versions::text[]))
     RETURNING o.id
 )
-SELECT deleted.id, acting(:actor) FROM orders o LEFT JOIN deleted ON deleted.id = o.id WHERE o.id = :id;
+SELECT deleted.id, acting(:actor)
+FROM orders o
+LEFT JOIN deleted ON deleted.id = o.id
+WHERE o.id = :id AND (deleted.id IS NOT NULL OR :versions::text[] IS NOT NULL);

@@ -2,9 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
-from conftest import Api, refused
+from conftest import Api, eventually, refused
+from savannah.sql import conninfo
 from sms.models import Message
 
 CHANGED = "It has changed since you read it: read it again."
@@ -76,3 +78,17 @@ def test_the_way_of_the_sms_changes_what_is_shown_and_stops_no_clerk(api, order)
     Message.objects.update(state="accepted")
     assert api.get(address, headers={"If-None-Match": etag}).status_code == 200
     assert api.put(address, json={"amount": 6}, headers={"If-Match": etag}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_who_comes_second_to_a_deletion_finds_nothing(live_server, token, thing, method):
+    """Without If-Match there is no precondition that could fail."""
+    address, field = thing
+    table, id_ = address.strip("/").split("/")[1:]
+    with psycopg.connect(conninfo("a test"), autocommit=False) as other, ThreadPoolExecutor() as pool:
+        other.execute(f"DELETE FROM {table} WHERE id = %s", [id_])
+        with Api(live_server.url, token) as api:
+            late = pool.submit(api.request, method, address, json={field: "Late"} if method == "PUT" else None)
+            eventually(lambda: other.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
+            other.commit()
+            assert late.result().status_code == 404
