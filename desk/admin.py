@@ -140,7 +140,7 @@ class CustomerAdmin(Fast):
         """Write the row by the API's statement."""
         fields = {name: form.cleaned_data[name] for name in names_of(CustomerInput)}
         if change:
-            fetch_value(CUSTOMER_QUERIES.update_customer, id=obj.pk, **fields)
+            fetch_value(CUSTOMER_QUERIES.update_customer, id=obj.pk, versions=None, **fields)
         else:
             obj.pk = orjson.loads(fetch_value(CUSTOMER_QUERIES.create_customer, **fields))["id"]
 
@@ -204,7 +204,7 @@ class OrderAdmin(Fast):
         """Place the order, or change it by the API's statement."""
         fields = {name: form.cleaned_data[name] for name in names_of(OrderInput)}
         if change:
-            fetch_value(ORDER_QUERIES.update_order, id=obj.pk, **fields)
+            fetch_value(ORDER_QUERIES.update_order, id=obj.pk, versions=None, **fields)
             return
         order = place_order(customer_code=obj.customer.code, **fields)
         if order is None:

@@ -93,7 +93,7 @@ def edit_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
     if not faults:
         try:
             with transaction.atomic():
-                fetch_value(CUSTOMER_QUERIES.update_customer, id=customer_id, **fields)
+                fetch_value(CUSTOMER_QUERIES.update_customer, id=customer_id, versions=None, **fields)
         except IntegrityError as error:
             faults = _constraint_fault(error, CustomerView.constraints)
         else:
@@ -124,13 +124,13 @@ def show_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
 
 @page("orders.add_order", "POST")
 def add_order(request: HttpRequest, customer_id: UUID) -> HttpResponse:
-    """`/customers/<id>/orders`: place an order; as through the API, its SMS is sent."""
+    """`/customers/<id>/orders`: place an order, whose SMS is sent; the next page shows how it goes."""
     customer = found_or_404(fetch_row(QUERIES.get_customer, id=customer_id), CUSTOMER_GONE)
     given = _typed(request, "item", "amount")
     fields, faults = _checked(OrderInput(data={**given, "amount": given["amount"].replace(",", "")}))
     if faults:
         return _customer_page(request, customer_id, given, faults)
-    order = place_order(customer_code=customer["code"], **fields)
+    order = place_order(customer_code=customer["code"], **fields, wait=False)
     if order is None:
         raise Http404(CUSTOMER_GONE)
     placed = urlencode({"placed": orjson.loads(order.document)["id"]})
@@ -207,7 +207,7 @@ def edit_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     if faults:
         context = {"order": order, "given": given, "faults": faults}
         return render(request, "desk/order_form.html", context, status=400)
-    fetch_value(ORDER_QUERIES.update_order, id=order_id, **fields)
+    fetch_value(ORDER_QUERIES.update_order, id=order_id, versions=None, **fields)
     return redirect("desk-order", order_id)
 
 

@@ -107,8 +107,7 @@ def test_it_edits_a_customer(clerk, wanjiku):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_places_an_order_whose_sms_is_queued(settings, clerk, wanjiku):
-    settings.SMS_WAIT_SECONDS = 0  # no worker runs beside this test
+def test_it_places_an_order_whose_sms_is_queued(clerk, wanjiku):
     answer = clerk.post(f"/customers/{wanjiku.pk}/orders", {"item": "Maize flour", "amount": "2,280.50"})
     order = Order.objects.get()
     assert answer["Location"] == f"/customers/{wanjiku.pk}/?placed={order.pk}"
@@ -260,3 +259,9 @@ def test_a_page_weighs_little(clerk, wanjiku):
     assets = [b"savannah.css", b"htmx-2.0.8.min.js", b"desk.js", b"icon.svg"]
     assert all(asset in page for asset in assets)
     assert b"https://" not in page
+
+
+def test_a_form_of_an_old_page_is_refused_in_words(db, wanjiku):
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post("/accounts/logout/", {"csrfmiddlewaretoken": "old"})
+    assert (answer.status_code, b"This page was out of date" in answer.content) == (403, True)
