@@ -98,7 +98,7 @@ def web() -> Child:
         "--blocking-threads": settings.WEB_THREADS,
         "--backlog": 2048,
         "--workers-kill-timeout": 3,
-        "--log-level": "warning",
+        "--log-level": "error",
     }
     application = ":".join(settings.WSGI_APPLICATION.rsplit(".", 1))
     command = [sys.executable, "-m", "granian", "--no-ws", "--respawn-failed-workers", application]

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _GIVEN_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_READS = {"GET", "HEAD", "OPTIONS"}
 # Asked every few seconds by machines that look after us.
 _UNLOGGED = {"healthz", "readyz", "metrics"}
 
@@ -46,7 +47,9 @@ def observed(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[Htt
         REQUESTS.labels(method, route, response.status_code).observe(seconds)
         if route not in _UNLOGGED:
             fields = {"method": method, "route": route, "status": response.status_code, "ms": round(seconds * 1000, 1)}
-            logger.info("answered", extra={"fields": fields})
+            # A line costs as much as a quick read does; LOG_LEVEL=DEBUG has them all.
+            dull = method in _READS and response.status_code < 400
+            logger.log(logging.DEBUG if dull else logging.INFO, "answered", extra={"fields": fields})
         return response
 
     return middleware

@@ -1,11 +1,13 @@
 """`manage.py backup` and `restore`, of the service while orders come in."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from conftest import Api, eventually
+from conftest import ROOT, Api, eventually
 
 CUSTOMER = {"code": "BACKUP", "name": "Njeri", "phone_number": "+254712345111"}
 ORDER = {"customer_code": "BACKUP", "item": "Lamp “warm”", "amount": 5}
@@ -22,7 +24,7 @@ def test_a_backup_under_load_is_proven_and_brings_back_what_was_lost(service, ap
     first = api.post("/api/orders/", json=ORDER).json()
     file = tmp_path / "savannah.dump"
     with _orders_coming_in(service, api) as placed:
-        said = service.manage("backup", str(file))
+        said = _pasted(service, "backup", file)
     assert len(placed) > 1
     assert "orders: " in said
     assert said.endswith("rows, proven.")
@@ -30,9 +32,22 @@ def test_a_backup_under_load_is_proven_and_brings_back_what_was_lost(service, ap
 
     assert api.delete(f"/api/customers/{customer['id']}/").status_code == 204
     assert api.get(f"/api/orders/{first['id']}/").status_code == 404
-    assert "now the database customer_order_db_before_" in service.manage("restore", str(file))
+    assert "now the database customer_order_db_before_" in _pasted(service, "restore", file)
     assert eventually(lambda: api.get(f"/api/orders/{first['id']}/").ok)
     assert eventually(lambda: api.post("/api/orders/", json=ORDER).json().get("sms_sent"), 30)
+
+
+def _pasted(service, command: str, file) -> str:
+    """Run the line of the operations guide, for another file."""
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    line = f".venv/bin/python manage.py {command} savannah.dump"
+    assert f"\n{line}\n" in guide
+    pasted = line.replace(".venv/bin/python", sys.executable).replace("savannah.dump", str(file))
+    done = subprocess.run(
+        ["bash", "-c", pasted], cwd=ROOT, env=service.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 class _orders_coming_in:  # noqa: N801 - used as a function

@@ -5,11 +5,13 @@ import re
 import subprocess
 
 import requests
+from django.core.management import get_commands
 
 from conftest import ROOT
 
 NAMES = re.compile(r"\bsavannah_[a-z0-9_]+")
 DEPLOY = ROOT / "deploy"
+BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(), re.DOTALL)
 
 
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are(service):
@@ -28,6 +30,20 @@ def test_every_alert_has_its_paragraph_in_the_operations_guide():
     guide = (ROOT / "docs" / "operations.md").read_text()
     assert alerts
     assert [alert for alert in alerts if f"### {alert}\n" not in guide] == []
+
+
+def test_the_operations_guide_names_commands_that_there_are():
+    named = set(re.findall(r"manage\.py (\w+)", (ROOT / "docs" / "operations.md").read_text()))
+    assert {"backup", "restore", "migrate", "run"} <= named
+    assert named - set(get_commands()) == set()
+
+
+def test_the_lines_of_the_operations_guide_that_look_run_as_pasted(service):
+    (block,) = (text for text in BLOCKS if "/readyz" in text)
+    lines = block.replace("localhost:8000", f"localhost:{service.port}")
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", lines], capture_output=True, text=True, check=True)
+    assert '"status": "ready"' in done.stdout
+    assert "savannah_sms_workers 1" in done.stdout
 
 
 def test_panels_of_the_dashboard_do_not_overlap():
