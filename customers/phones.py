@@ -2,6 +2,8 @@
 
 import phonenumbers
 
+PHONE_RULE = "must be a valid phone number in international format, such as +254712345678."
+
 
 def to_e164(text: str) -> str | None:
     """Return `text` as E.164 (+254712345678), or None when it is no valid number in international format.

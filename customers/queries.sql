@@ -83,3 +83,41 @@ SELECT deleted.id, acting(:actor)
 FROM customers c
 LEFT JOIN deleted ON deleted.id = c.id
 WHERE c.id = :id AND (deleted.id IS NOT NULL OR :versions::text[] IS NOT NULL);
+
+-- name: judge_customers
+-- Which rows of an upload are refused, and why: the first fault of each. Staged by savannah/uploads.py.
+INSERT INTO refused (line, field, reason)
+SELECT staged.line, fault.of[1], fault.of[2]
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY code ORDER BY line) AS nth, min(line) OVER (PARTITION BY code) AS first_line
+    FROM upload
+) AS staged
+LEFT JOIN customers c ON c.code = staged.code
+CROSS JOIN LATERAL (SELECT CASE
+    WHEN staged.reason IS NOT NULL THEN ARRAY[staged.field, staged.reason]
+    WHEN staged.code IS NULL THEN ARRAY['code', 'is missing.']
+    WHEN length(staged.code) > 50 THEN ARRAY['code', 'must have no more than 50 characters.']
+    WHEN staged.name IS NULL THEN ARRAY['name', 'is missing.']
+    WHEN length(staged.name) > 100 THEN ARRAY['name', 'must have no more than 100 characters.']
+    WHEN staged.phone_number IS NULL THEN ARRAY['phone_number', 'is missing.']
+    WHEN staged.nth > 1 THEN ARRAY['code', 'is in line ' || staged.first_line || ' already.']
+    WHEN NOT :update AND (c.name, c.phone_number) <> (staged.name, staged.phone_number)
+        THEN ARRAY['code', 'A customer with this code already exists']
+END) AS fault (of)
+WHERE fault.of IS NOT NULL;
+
+-- name: merge_customers
+-- Store the rows of an upload that are not refused; how many were created, updated, and as they are already.
+WITH good AS (
+    SELECT u.code, u.name, u.phone_number FROM upload u WHERE NOT EXISTS (SELECT FROM refused r WHERE r.line = u.line)
+), written AS (
+    INSERT INTO customers AS c (code, name, phone_number)
+    SELECT code, name, phone_number FROM good
+    ON CONFLICT (code) DO UPDATE
+    SET name = excluded.name, phone_number = excluded.phone_number, updated_at = now()
+    WHERE :update AND (c.name, c.phone_number) <> (excluded.name, excluded.phone_number)
+    RETURNING c.xmax = 0 AS created
+)
+SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created),
+       (SELECT count(*) FROM good) - count(*), acting(:actor)
+FROM written;

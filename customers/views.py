@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
@@ -10,7 +10,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from customers.phones import to_e164
+from customers.phones import PHONE_RULE, to_e164
+from customers.uploading import COLUMNS, store_customers
 from savannah.api import (
     APIView,
     Input,
@@ -19,17 +20,19 @@ from savannah.api import (
     deleted,
     detail,
     found,
+    require_right,
     rights_on,
     uuid_or_404,
     versions_to_match,
 )
+from savannah.idempotency import answer_once, fingerprint_of, key_of
 from savannah.lists import Listing, ListQuery, answer_list, asked
-from savannah.openapi import errors, listed
+from savannah.openapi import IDEMPOTENCY_KEY, UPLOAD_BODIES, RefusedUpload, UploadOutput, errors, listed
 from savannah.sql import fetch_one, fetch_value, load_queries
+from savannah.uploads import UploadQuery, answer_upload, digest_of, read_rows, received
 
 QUERIES = load_queries(__file__)
 NOT_FOUND = "Customer not found"
-PHONE_RULE = "must be a valid phone number in international format, such as +254712345678."
 
 
 class PhoneNumber(Text):
@@ -80,6 +83,14 @@ class CustomerQuery(ListQuery):
     sort = serializers.ChoiceField(LISTING.sorts, required=False, help_text=f"default: {LISTING.sorts[0]}")
 
 
+class CustomerUploadQuery(UploadQuery):
+    """How customers are uploaded."""
+
+    on_conflict = serializers.ChoiceField(
+        ["refuse", "update"], default="refuse", help_text="what happens to a code that another customer has already"
+    )
+
+
 class CustomerView(APIView):
     """What both customer addresses share."""
 
@@ -109,12 +120,42 @@ class CustomerList(CustomerView):
 
     @extend_schema(
         operation_id="customers_create",
+        parameters=[IDEMPOTENCY_KEY],
         request=CustomerInput,
-        responses={201: CustomerOutput, **errors(400, 401, 411, 413, 415)},
+        responses={201: CustomerOutput, **errors(400, 401, 409, 411, 413, 415, 422)},
     )
     def post(self, request: Request) -> HttpResponse:
         """Create a customer."""
-        return found(fetch_value(QUERIES.create_customer, **checked(CustomerInput, request)), NOT_FOUND, status=201)
+        fields = checked(CustomerInput, request)
+        return answer_once(
+            key_of(request, partial(fingerprint_of, fields)),
+            lambda: found(fetch_value(QUERIES.create_customer, **fields), NOT_FOUND, status=201),
+        )
+
+
+class CustomerUpload(CustomerView):
+    """`/api/customers/upload/`."""
+
+    actions = {"POST": "upload customers"}
+
+    @extend_schema(
+        operation_id="customers_upload",
+        parameters=[CustomerUploadQuery, IDEMPOTENCY_KEY],
+        request=UPLOAD_BODIES,
+        responses={200: UploadOutput, 400: RefusedUpload, **errors(401, 409, 411, 413, 415, 422)},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Store the customers of a CSV or NDJSON file of any length."""
+        query = asked(CustomerUploadQuery, request)
+        skip, update = query["on_error"] == "skip", query["on_conflict"] == "update"
+        if update:
+            require_right(request, self.rights["PUT"])
+        with received(request) as (file, file_format):
+            rows = read_rows(file, file_format, COLUMNS)
+            return answer_once(
+                key_of(request, partial(digest_of, file)),
+                lambda: answer_upload(store_customers(rows, skip=skip, update=update), skip=skip),
+            )
 
 
 class CustomerDetail(CustomerView):

@@ -815,6 +815,17 @@ CREATE TABLE django_session (
     expire_date timestamp with time zone NOT NULL
 );
 
+CREATE TABLE idempotency_keys (
+    caller text NOT NULL,
+    operation text NOT NULL,
+    key text NOT NULL,
+    fingerprint text NOT NULL,
+    status smallint,
+    body text,
+    pending uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE identities (
     id bigint NOT NULL,
     issuer text NOT NULL,
@@ -1097,6 +1108,9 @@ ALTER TABLE ONLY django_migrations
 ALTER TABLE ONLY django_session
     ADD CONSTRAINT django_session_pkey PRIMARY KEY (session_key);
 
+ALTER TABLE ONLY idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (caller, operation, key);
+
 ALTER TABLE ONLY identities
     ADD CONSTRAINT identities_key UNIQUE (issuer, subject);
 
@@ -1256,6 +1270,8 @@ CREATE INDEX django_admin_log_user_id_c564eba6 ON django_admin_log USING btree (
 CREATE INDEX django_session_expire_date_a5c62663 ON django_session USING btree (expire_date);
 
 CREATE INDEX django_session_session_key_c0390e0f_like ON django_session USING btree (session_key varchar_pattern_ops);
+
+CREATE INDEX idempotency_keys_age ON idempotency_keys USING btree (created_at);
 
 CREATE INDEX issuer_keys_issuer_faa971b1_like ON issuer_keys USING btree (issuer text_pattern_ops);
 
@@ -1517,6 +1533,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('orders', '0004_sms_status', CURRENT_TIMESTAMP),
     ('orders', '0005_finding', CURRENT_TIMESTAMP),
+    ('savannah', '0003_idempotency_keys', CURRENT_TIMESTAMP),
     ('sessions', '0001_initial', CURRENT_TIMESTAMP),
     ('sms', '0002_request_id', CURRENT_TIMESTAMP),
     ('sms', '0003_restorable', CURRENT_TIMESTAMP);

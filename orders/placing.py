@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import uuid4
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
+from savannah.idempotency import Key, KeyInUse, claim, remember, settle
 from savannah.logs import request_id
 from savannah.sql import fetch_value, load_queries
 from sms import bell, waiting
+from sms.outbox import message_state
 
 QUERIES = load_queries(__file__)
+# After the wait, how long a living process may take at most to keep what it answers.
+SETTLED_WITHIN_SECONDS = 5.0
 _FIELDS = {"name": "%1$s", "item": "%2$s", "currency": "%3$s", "amount": "%4$s"}
 
 
@@ -21,6 +26,13 @@ class PlacedOrder:
 
     document: str
     sms_status: str
+    replayed: ClassVar[bool] = False
+
+    @property
+    def body(self) -> str:
+        """What the API answers: the order, and what became of its SMS."""
+        sent = "true" if self.sms_sent else "false"
+        return f'{self.document[:-1]}, "sms_sent": {sent}, "sms_status": "{self.sms_status}"}}'
 
     @property
     def sms_sent(self) -> bool:
@@ -28,29 +40,71 @@ class PlacedOrder:
         return self.sms_status in waiting.SENT_STATES
 
 
-def place_order(*, customer_code: str, item: str, amount: Decimal, wait: bool = True) -> PlacedOrder | None:
+@dataclass(frozen=True)
+class KeptAnswer:
+    """What is answered to a key, and whether it was answered before."""
+
+    body: str
+    replayed: bool
+
+
+def place_order(*, wait: bool = True, **fields: Any) -> PlacedOrder | None:
     """Record an order and its SMS in one transaction, then wait up to SMS_WAIT_SECONDS for the SMS to be accepted.
 
-    Without `wait`, the SMS stays queued for the worker. Returns None when no customer has the code.
-    The connection goes back to the pool before the wait.
+    `fields` are customer_code, item and amount. Without `wait`, the SMS stays queued for the worker. Returns None when
+    no customer has the code. The connection goes back to the pool before the wait.
     """
     sms_id = uuid4()
     # The waiter is registered before the commit: the worker may be faster than we are.
     with waiting.for_outcome(sms_id) as outcome:
-        document = fetch_value(
-            QUERIES.place_order,
-            customer_code=customer_code,
-            item=item,
-            amount=amount,
-            sms_id=sms_id,
-            request_id=request_id.get(),
-            template=sms_template(),
-            currency=settings.SMS_CURRENCY,
-            transliterate=settings.SMS_TRANSLITERATE,
-        )
-        bell.ring_when_committed()
+        document = _record(sms_id, **fields)
         connection.close()
-        return document and PlacedOrder(document, outcome.wait() if wait else "queued")
+        return PlacedOrder(document, outcome.wait() if wait else "queued") if document else None
+
+
+def place_order_once(key: Key, *, wait: bool, **fields: Any) -> KeptAnswer | None:
+    """As `place_order`, in one transaction with the key; or what the key was answered before.
+
+    What is answered of the SMS is known only after the wait: until then the key's answer is pending. Who asks meanwhile
+    is told to try again; who asks after the process died in its wait settles the answer with what is known by then.
+    """
+    sms_id = uuid4()
+    with waiting.for_outcome(sms_id) as outcome:
+        with transaction.atomic():
+            earlier = claim(key)
+            document = None if earlier else _record(sms_id, **fields)
+            if document:
+                remember(key, status=201, body=document, pending=sms_id)
+            elif not earlier:
+                transaction.set_rollback(True)  # no such customer: the key stays free
+        connection.close()
+        if document:
+            order = PlacedOrder(document, outcome.wait() if wait else "queued")
+            return KeptAnswer(settle(key, order.body), replayed=False)
+    if earlier is None:
+        return None
+    if earlier.pending is None:
+        return KeptAnswer(earlier.body, replayed=True)
+    if earlier.age_seconds < settings.SMS_WAIT_SECONDS + SETTLED_WITHIN_SECONDS:
+        raise KeyInUse
+    order = PlacedOrder(earlier.body, message_state(earlier.pending))
+    return KeptAnswer(settle(key, order.body), replayed=True)
+
+
+def _record(sms_id: UUID, *, customer_code: str, item: str, amount: Decimal) -> str | None:
+    document: str | None = fetch_value(
+        QUERIES.place_order,
+        customer_code=customer_code,
+        item=item,
+        amount=amount,
+        sms_id=sms_id,
+        request_id=request_id.get(),
+        template=sms_template(),
+        currency=settings.SMS_CURRENCY,
+        transliterate=settings.SMS_TRANSLITERATE,
+    )
+    bell.ring_when_committed()
+    return document
 
 
 def sms_template() -> str:

@@ -117,3 +117,44 @@ SELECT deleted.id, acting(:actor)
 FROM orders o
 LEFT JOIN deleted ON deleted.id = o.id
 WHERE o.id = :id AND (deleted.id IS NOT NULL OR :versions::text[] IS NOT NULL);
+
+-- name: judge_orders
+-- Which rows of an upload are refused, and why: the first fault of each. Staged by savannah/uploads.py.
+INSERT INTO refused (line, field, reason)
+SELECT u.line, fault.of[1], fault.of[2]
+FROM upload u
+LEFT JOIN customers c ON c.code = u.customer_code
+CROSS JOIN LATERAL (SELECT CASE
+    WHEN u.reason IS NOT NULL THEN ARRAY[u.field, u.reason]
+    WHEN u.customer_code IS NULL THEN ARRAY['customer_code', 'is missing.']
+    WHEN c.id IS NULL THEN ARRAY['customer_code', 'Customer not found']
+    WHEN u.item IS NULL THEN ARRAY['item', 'is missing.']
+    WHEN length(u.item) > 200 THEN ARRAY['item', 'must have no more than 200 characters.']
+    WHEN u.amount IS NULL THEN ARRAY['amount', 'is missing.']
+    WHEN length(u.amount) > 100 OR u.amount !~ '^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$'
+        THEN ARRAY['amount', 'must be a number.']
+    WHEN u.amount::numeric <= 0 THEN ARRAY['amount', 'must be more than 0.']
+    WHEN u.amount::numeric > 99999999.99 THEN ARRAY['amount', 'must be at most 99999999.99.']
+    WHEN u.amount::numeric <> round(u.amount::numeric, 2) THEN ARRAY['amount', 'must have at most two decimals.']
+END) AS fault (of)
+WHERE fault.of IS NOT NULL;
+
+-- name: merge_orders
+-- Store the rows of an upload that are not refused, and queue their SMS as place_order does (:template: see there); how
+-- many were created, updated and left as they are (none).
+WITH placed AS (
+    INSERT INTO orders (customer_id, item, amount, order_time)
+    SELECT c.id, u.item, u.amount::numeric, coalesce(u.order_time::timestamptz, now())
+    FROM upload u
+    JOIN customers c ON c.code = u.customer_code
+    WHERE NOT EXISTS (SELECT FROM refused r WHERE r.line = u.line)
+    RETURNING *
+), queued AS (                                                                              -- if notify
+    INSERT INTO sms_messages (order_id, request_id, phone_number, body)                     -- if notify
+    SELECT placed.id, :request_id, c.phone_number,                                          -- if notify
+           CASE WHEN :transliterate THEN sms_transliterate(sms.body) ELSE sms.body END      -- if notify
+    FROM placed                                                                             -- if notify
+    JOIN customers c ON c.id = placed.customer_id,                                          -- if notify
+         format(:template::text, c.name, placed.item, :currency::text, placed.amount) AS sms (body) -- if notify
+)
+SELECT count(*), 0, 0, acting(:actor) FROM placed;

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from customers.views import NOT_FOUND as CUSTOMER_NOT_FOUND
-from orders.placing import QUERIES, place_order
+from orders.placing import QUERIES, place_order, place_order_once
+from orders.uploading import COLUMNS, store_orders
 from savannah.api import (
     APIView,
     Input,
@@ -26,9 +28,11 @@ from savannah.api import (
     uuid_or_404,
     versions_to_match,
 )
+from savannah.idempotency import REPLAYED, answer_once, fingerprint_of, key_of
 from savannah.lists import Listing, ListQuery, answer_list, asked
-from savannah.openapi import errors, listed
+from savannah.openapi import IDEMPOTENCY_KEY, PREFER, UPLOAD_BODIES, RefusedUpload, UploadOutput, errors, listed
 from savannah.sql import fetch_one, fetch_value
+from savannah.uploads import UploadQuery, answer_upload, digest_of, read_rows, received
 from sms.models import State
 
 NOT_FOUND = "Order not found"
@@ -187,6 +191,12 @@ class CustomerOrdersQuery(OrderQuery):
     customer_code = Text(max_length=50)
 
 
+class OrderUploadQuery(UploadQuery):
+    """How orders are uploaded."""
+
+    notify = serializers.BooleanField(default=True, help_text="false: queue no SMS")
+
+
 class OrderView(APIView):
     """What all order addresses share."""
 
@@ -213,21 +223,47 @@ class OrderList(OrderView):
 
     @extend_schema(
         operation_id="orders_create",
+        parameters=[IDEMPOTENCY_KEY, PREFER],
         request=NewOrderInput,
-        responses={201: PlacedOrderOutput, **errors(400, 401, 404, 411, 413, 415)},
+        responses={201: PlacedOrderOutput, **errors(400, 401, 404, 409, 411, 413, 415, 422)},
     )
     def post(self, request: Request) -> HttpResponse:
         """Place an order, and send the customer an SMS."""
-        at_once = prefers(request, "respond-async")
-        order = place_order(**checked(NewOrderInput, request), wait=not at_once)
+        fields = checked(NewOrderInput, request)
+        wait = not prefers(request, "respond-async")
+        key = key_of(request, partial(fingerprint_of, fields))
+        order = place_order_once(key, wait=wait, **fields) if key else place_order(wait=wait, **fields)
         if order is None:
             raise NotFound(CUSTOMER_NOT_FOUND)
-        sent = "true" if order.sms_sent else "false"
-        body = f'{order.document[:-1]}, "sms_sent": {sent}, "sms_status": "{order.sms_status}"}}'
-        answer = found(body, NOT_FOUND, status=201)
-        if at_once:
+        answer = found(order.body, NOT_FOUND, status=201)
+        if order.replayed:
+            answer.headers[REPLAYED] = "true"
+        if not wait:
             answer.headers["Preference-Applied"] = "respond-async"
         return answer
+
+
+class OrderUpload(OrderView):
+    """`/api/orders/upload/`."""
+
+    actions = {"POST": "upload orders"}
+
+    @extend_schema(
+        operation_id="orders_upload",
+        parameters=[OrderUploadQuery, IDEMPOTENCY_KEY],
+        request=UPLOAD_BODIES,
+        responses={200: UploadOutput, 400: RefusedUpload, **errors(401, 409, 411, 413, 415, 422)},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Store the orders of a CSV or NDJSON file of any length, and queue their SMS."""
+        query = asked(OrderUploadQuery, request)
+        skip, notify = query["on_error"] == "skip", query["notify"]
+        with received(request) as (file, file_format):
+            rows = read_rows(file, file_format, COLUMNS)
+            return answer_once(
+                key_of(request, partial(digest_of, file)),
+                lambda: answer_upload(store_orders(rows, skip=skip, notify=notify), skip=skip),
+            )
 
 
 class OrderDetail(OrderView):

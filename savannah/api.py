@@ -112,6 +112,13 @@ def rights_on(model: str) -> dict[str, str]:
     return {method: f"{app_label}.{action}_{name}" for method, action in actions.items()}
 
 
+def require_right(request: Request, right: str) -> None:
+    """Refuse (403) what takes a right beside the method's own."""
+    caller: Any = request.user
+    if not caller.has_right(right):
+        raise exceptions.PermissionDenied(f"You need the right {right}, and your role does not give it.")
+
+
 def checked(input_class: Callable[..., Input], request: Request, *, partial: bool = False) -> dict[str, Any]:
     """Return the request's validated fields; raise ValidationError (400), or LengthRequired (411) for chunks."""
     if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():

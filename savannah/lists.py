@@ -73,7 +73,7 @@ class Listing:
         return [sign + name for name in self.keys for sign in ("-", "")]
 
 
-def asked(query_class: Callable[..., ListQuery], request: Request) -> dict[str, Any]:
+def asked(query_class: Callable[..., Input], request: Request) -> dict[str, Any]:
     """Return the request's validated query parameters; raise ValidationError (400)."""
     given = request.query_params
     for name in given:

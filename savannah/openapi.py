@@ -3,7 +3,7 @@
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -18,6 +18,11 @@ class ErrorBody(serializers.Serializer[Any]):
     """One sentence on what is wrong."""
 
     error = serializers.CharField()
+    # "fields" is a word of the serializer's, too.
+    fields = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.CharField(), required=False, help_text="what is wrong with each"
+    )
+    request_id = serializers.CharField(help_text="as in X-Request-ID and in the log")
 
 
 class UnauthorizedBody(serializers.Serializer[Any]):
@@ -26,14 +31,66 @@ class UnauthorizedBody(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
+class Refusal(serializers.Serializer[Any]):
+    """A row of an upload that was refused."""
+
+    line = serializers.IntegerField()
+    field = serializers.CharField(allow_null=True, help_text="null: the line as such")
+    reason = serializers.CharField()
+
+
+class UploadOutput(serializers.Serializer[Any]):
+    """What became of an upload."""
+
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    refusals = Refusal(many=True, help_text="the first hundred")
+
+
+class RefusedUpload(ErrorBody):
+    """Nothing was stored; where rows are at fault, which."""
+
+    created = serializers.IntegerField(required=False)
+    updated = serializers.IntegerField(required=False)
+    unchanged = serializers.IntegerField(required=False)
+    refused = serializers.IntegerField(required=False)
+    refusals = Refusal(many=True, required=False)
+
+
+UPLOAD_BODIES = {
+    "text/csv": OpenApiTypes.STR,
+    "application/x-ndjson": OpenApiTypes.STR,
+    "multipart/form-data": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}},
+}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="1 to 255 printable ASCII characters; for a day, the same key and body give the same answer again",
+)
+PREFER = OpenApiParameter(
+    "Prefer", str, OpenApiParameter.HEADER, description="respond-async: do not wait for the SMS (RFC 7240)"
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description="the ETag of what was read; 412 when it has changed since"
+)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="the ETag of what is known; 304 when it is still that"
+)
+
 _MEANINGS = {
     400: "A field is missing, unknown or wrong.",
     401: "No valid access token.",
     403: "The caller's role or the token's scopes do not reach this.",
     404: "There is no such customer or order.",
+    409: "A request with this Idempotency-Key is being answered.",
     411: "A body without Content-Length.",
+    412: "It has changed since it was read (If-Match).",
     413: "The body is too large.",
-    415: "The body is not application/json.",
+    415: "The body is of another media type.",
+    422: "The Idempotency-Key was used with another body.",
     429: "The caller asks too often; Retry-After says in how many seconds to ask again.",
     500: "The database did not answer.",
 }

@@ -50,3 +50,37 @@ SET lock_timeout = '2s';
 -- name: unlock_migrations
 -- Let the next one migrate, and leave the connection as it was.
 SELECT pg_advisory_unlock(hashtextextended('migrate', 0)), set_config('lock_timeout', '0', false);
+
+-- name: claim_key
+-- Take an idempotency key for this transaction. No row: another transaction has it. Else whether it is ours, or what was
+-- answered before (nulls: it was committed as we looked). A key of yesterday counts as a new one.
+WITH free AS MATERIALIZED (
+    SELECT WHERE pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ', :caller::text, :operation::text, :key::text), 0))
+), claimed AS (
+    INSERT INTO idempotency_keys AS k (caller, operation, key, fingerprint)
+    SELECT :caller::text, :operation::text, :key::text, :fingerprint::text FROM free
+    ON CONFLICT (caller, operation, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, status = NULL, body = NULL, pending = NULL, created_at = now()
+    WHERE k.created_at < now() - interval '24 hours'
+    RETURNING k.key
+)
+SELECT EXISTS (SELECT FROM claimed), k.fingerprint, k.status, k.body, k.pending,
+       extract(epoch FROM now() - k.created_at)::float8
+FROM free
+LEFT JOIN idempotency_keys k ON k.caller = :caller::text AND k.operation = :operation::text AND k.key = :key::text;
+
+-- name: remember_answer
+-- What a key's request is answered.
+UPDATE idempotency_keys SET status = :status, body = :body, pending = :pending::uuid
+WHERE caller = :caller AND operation = :operation AND key = :key AND fingerprint = :fingerprint
+RETURNING key;
+
+-- name: settle_answer
+-- The whole of a pending answer; the first who knows it decides.
+UPDATE idempotency_keys SET body = CASE WHEN pending IS NULL THEN body ELSE :body END, pending = NULL
+WHERE caller = :caller AND operation = :operation AND key = :key AND fingerprint = :fingerprint
+RETURNING body;
+
+-- name: forget_keys
+-- Keys that no longer count.
+DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';

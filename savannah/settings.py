@@ -249,7 +249,7 @@ SIGN_INS_PER_MINUTE = env.int("SIGN_INS_PER_MINUTE", default=30)
 # `manage.py run` starts `manage.py upkeep` this often; with another scheduler, let that start it. 0: never.
 UPKEEP_SECONDS = env.int("UPKEEP_SECONDS", default=3600)
 # What it calls: functions that delete what is no longer needed, and return how much that was.
-UPKEEP = ["accounts.upkeep.clear_expired", "savannah.throttle.forget_old"]
+UPKEEP = ["accounts.upkeep.clear_expired", "savannah.throttle.forget_old", "savannah.idempotency.forget_old"]
 
 # --- admin ------------------------------------------------------------------------------------------------------------
 UNFOLD = {
@@ -271,6 +271,8 @@ UNFOLD = {
 
 # --- API --------------------------------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = 64 * 1024
+# Of an uploaded file, as it comes and unpacked.
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=1024**3)
 # Of each user, and of each address that sends tokens which are no good; 0: as many as they like.
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=0)
 REST_FRAMEWORK = {

@@ -1,0 +1,118 @@
+"""Idempotency-Key: asked twice, done once, and answered the same."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from conftest import Api, eventually, refused
+from orders.models import Order
+from savannah.idempotency import forget_old
+from sms.models import Message
+
+LAPTOP = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
+KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+
+
+@pytest.fixture
+def no_wait(settings):
+    settings.SMS_WAIT_SECONDS = 0.0
+
+
+def age_keys(interval):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE idempotency_keys SET created_at = created_at - %s::interval", [interval])
+
+
+def test_the_same_key_gives_the_same_answer_and_one_order(api, customer, no_wait):
+    first = api.post("/api/orders/", json=LAPTOP, headers=KEY)
+    Message.objects.update(state="accepted")
+    again = api.post("/api/orders/", json={**LAPTOP, "amount": "1299.99"}, headers=KEY)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.content == first.content
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (Order.objects.count(), Message.objects.count()) == (1, 1)
+    reused = api.post("/api/orders/", json={**LAPTOP, "item": "Mouse"}, headers=KEY)
+    assert refused(reused, 422, "This Idempotency-Key was used with another request body.")
+    assert api.post("/api/orders/", json=LAPTOP, headers={"Idempotency-Key": "another"}).json() != first.json()
+
+
+def test_customers_have_keys_of_their_own(api, customer):
+    jane = {"code": "CUST002", "name": "Jane", "phone_number": "+254712345679"}
+    first, again = (api.post("/api/customers/", json=jane, headers=KEY) for _ in range(2))
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert refused(
+        api.post("/api/customers/", json={**jane, "name": "J"}, headers=KEY),
+        422,
+        "This Idempotency-Key was used with another request body.",
+    )
+    assert api.post("/api/orders/", json=LAPTOP, headers={**KEY, "Prefer": "respond-async"}).status_code == 201
+
+
+def test_what_failed_leaves_the_key_free(api, customer, no_wait):
+    assert api.post("/api/orders/", json={**LAPTOP, "amount": 0}, headers=KEY).status_code == 400
+    assert api.post("/api/orders/", json={**LAPTOP, "customer_code": "NOBODY"}, headers=KEY).status_code == 404
+    assert api.post("/api/customers/", json={**customer_body(customer)}, headers=KEY).status_code == 400
+    assert api.post("/api/orders/", json=LAPTOP, headers=KEY).status_code == 201
+    for key in ("", "a b", "é", "k" * 256):
+        answer = api.post("/api/orders/", json=LAPTOP, headers={"Idempotency-Key": key.encode()})
+        assert refused(answer, 400, "Idempotency-Key must be 1 to 255 printable ASCII characters.")
+
+
+def customer_body(customer):
+    return {name: customer[name] for name in ("code", "name", "phone_number")}
+
+
+def test_a_key_counts_for_a_day(api, customer, no_wait):
+    first = api.post("/api/orders/", json=LAPTOP, headers=KEY).json()
+    age_keys("23 hours")
+    assert api.post("/api/orders/", json=LAPTOP, headers=KEY).json() == first
+    forget_old()
+    assert api.post("/api/orders/", json=LAPTOP, headers=KEY).json() == first
+    age_keys("2 hours")
+    assert api.post("/api/orders/", json={**LAPTOP, "item": "Mouse"}, headers=KEY).json()["item"] == "Mouse"
+    age_keys("25 hours")
+    assert forget_old() >= 1
+    assert forget_old() == 0
+
+
+def test_an_answer_whose_process_died_in_its_wait_is_settled_by_who_asks_next(api, customer, no_wait):
+    first = api.post("/api/orders/", json=LAPTOP, headers=KEY).json()
+    with connection.cursor() as cursor:
+        order = "left(body, position(', \"sms_sent\"' in body) - 1) || '}'"
+        cursor.execute(f"UPDATE idempotency_keys SET body = {order}, pending = (SELECT id FROM sms_messages)")
+    answer = api.post("/api/orders/", json=LAPTOP, headers=KEY)
+    assert refused(answer, 409, "A request with this Idempotency-Key is being answered: try again.")
+    assert answer.headers["Retry-After"] == "1"
+    age_keys("1 minute")
+    Message.objects.update(state="accepted")
+    for state in ("accepted", "delivered"):
+        again = api.post("/api/orders/", json=LAPTOP, headers=KEY).json()
+        assert again == {**first, "sms_sent": True, "sms_status": "accepted"}
+        assert state
+        Message.objects.update(state="delivered")
+
+
+def test_fifty_parallel_posts_with_one_key_make_one_order_and_one_sms(service):
+    """Against the whole service: several connections, a real worker, a real wait; and after it has been killed."""
+    token = service.manage("token")
+    with Api(service.url, token) as api:
+        body = {"code": "FIFTY", "name": "Fifty", "phone_number": "+254712345650"}
+        assert api.post("/api/customers/", json=body).status_code == 201
+        order = {**LAPTOP, "customer_code": "FIFTY"}
+
+        def place(_):
+            with Api(service.url, token) as till:
+                return till.post("/api/orders/", json=order, headers=KEY)
+
+        with ThreadPoolExecutor(50) as tills:
+            answers = list(tills.map(place, range(50)))
+        placed = {answer.content for answer in answers if answer.status_code == 201}
+        assert len(placed) == 1
+        assert {answer.status_code for answer in answers} <= {201, 409}
+        assert [row["item"] for row in api.get("/api/orders/?customer_code=FIFTY").json()] == [LAPTOP["item"]]
+        sent = eventually(lambda: api.get("/api/orders/?customer_code=FIFTY&sms_status=accepted").json())
+        assert len(sent) == 1
+        assert api.post("/api/orders/", json=order, headers=KEY).content in placed
