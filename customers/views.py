@@ -6,7 +6,7 @@ from functools import cache, partial
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -27,7 +27,17 @@ from savannah.api import (
 )
 from savannah.idempotency import answer_once, fingerprint_of, key_of
 from savannah.lists import Listing, ListQuery, answer_list, asked
-from savannah.openapi import IDEMPOTENCY_KEY, UPLOAD_BODIES, RefusedUpload, UploadOutput, errors, listed
+from savannah.openapi import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    NOT_MODIFIED,
+    UPLOAD_BODIES,
+    RefusedUpload,
+    UploadOutput,
+    errors,
+    listed,
+)
 from savannah.sql import fetch_one, fetch_value, load_queries
 from savannah.uploads import UploadQuery, answer_upload, digest_of, read_rows, received
 
@@ -46,6 +56,11 @@ class PhoneNumber(Text):
         return number
 
 
+JOHN = {"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"}
+TIME = "2025-09-20T10:30:00.000000Z"
+
+
+@extend_schema_serializer(examples=[OpenApiExample("John Doe", JOHN)])
 class CustomerInput(Input):
     """The fields of a customer that a client may set."""
 
@@ -54,6 +69,14 @@ class CustomerInput(Input):
     phone_number = PhoneNumber(max_length=40)
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "John Doe",
+            {"id": "550e8400-e29b-41d4-a716-446655440000", **JOHN, "created_at": TIME, "updated_at": TIME},
+        )
+    ]
+)
 class CustomerOutput(serializers.Serializer[Any]):
     """A customer as the API shows it (documentation only: PostgreSQL writes the JSON)."""
 
@@ -168,15 +191,20 @@ class CustomerDetail(CustomerView):
         "DELETE": "delete customer",
     }
 
-    @extend_schema(operation_id="customers_get", responses={200: CustomerOutput, **errors(401, 404)})
+    @extend_schema(
+        operation_id="customers_get",
+        parameters=[IF_NONE_MATCH],
+        responses={200: CustomerOutput, **NOT_MODIFIED, **errors(401, 404)},
+    )
     def get(self, request: Request, customer_id: str) -> HttpResponse:
         """Get one customer."""
         return detail(request, fetch_one(QUERIES.get_customer, id=uuid_or_404(customer_id, NOT_FOUND)), NOT_FOUND)
 
     @extend_schema(
         operation_id="customers_update",
+        parameters=[IF_MATCH],
         request=CustomerInput(partial=True),
-        responses={200: CustomerOutput, **errors(400, 401, 404, 411, 413, 415)},
+        responses={200: CustomerOutput, **errors(400, 401, 404, 411, 412, 413, 415)},
     )
     def put(self, request: Request, customer_id: str) -> HttpResponse:
         """Update the given fields of a customer."""
@@ -187,14 +215,17 @@ class CustomerDetail(CustomerView):
 
     @extend_schema(
         operation_id="customers_patch",
+        parameters=[IF_MATCH],
         request=CustomerInput(partial=True),
-        responses={200: CustomerOutput, **errors(400, 401, 404, 411, 413, 415)},
+        responses={200: CustomerOutput, **errors(400, 401, 404, 411, 412, 413, 415)},
     )
     def patch(self, request: Request, customer_id: str) -> HttpResponse:
         """Update the given fields of a customer."""
         return self.put(request, customer_id)
 
-    @extend_schema(operation_id="customers_delete", responses={204: None, **errors(401, 404)})
+    @extend_schema(
+        operation_id="customers_delete", parameters=[IF_MATCH], responses={204: None, **errors(401, 404, 412)}
+    )
     def delete(self, request: Request, customer_id: str) -> HttpResponse:
         """Delete a customer and its orders."""
         id_ = uuid_or_404(customer_id, NOT_FOUND)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -30,7 +30,18 @@ from savannah.api import (
 )
 from savannah.idempotency import REPLAYED, answer_once, fingerprint_of, key_of
 from savannah.lists import Listing, ListQuery, answer_list, asked
-from savannah.openapi import IDEMPOTENCY_KEY, PREFER, UPLOAD_BODIES, RefusedUpload, UploadOutput, errors, listed
+from savannah.openapi import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    NOT_MODIFIED,
+    PREFER,
+    UPLOAD_BODIES,
+    RefusedUpload,
+    UploadOutput,
+    errors,
+    listed,
+)
 from savannah.sql import fetch_one, fetch_value
 from savannah.uploads import UploadQuery, answer_upload, digest_of, read_rows, received
 from sms.models import State
@@ -89,6 +100,11 @@ class OrderInput(Input):
     amount = Amount()
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Laptop", {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}),
+    ]
+)
 class NewOrderInput(Input):
     """The fields of a new order."""
 
@@ -97,6 +113,20 @@ class NewOrderInput(Input):
     amount = Amount()
 
 
+LAPTOP = {
+    "id": "660e8400-e29b-41d4-a716-446655440001",
+    "item": "Laptop Computer",
+    "amount": "1299.99",
+    "order_time": "2025-09-20T11:00:00.000000Z",
+    "created_at": "2025-09-20T11:00:00.000000Z",
+    "customer_id": "550e8400-e29b-41d4-a716-446655440000",
+    "customer_code": "CUST001",
+    "customer_name": "John Doe",
+    "customer_phone": "+254712345678",
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Laptop", {**LAPTOP, "sms_status": "delivered"})])
 class OrderOutput(serializers.Serializer[Any]):
     """An order as the API shows it (documentation only: PostgreSQL writes the JSON)."""
 
@@ -112,6 +142,7 @@ class OrderOutput(serializers.Serializer[Any]):
     sms_status = serializers.ChoiceField(State.choices, allow_null=True, help_text="null: there is no SMS")
 
 
+@extend_schema_serializer(examples=[OpenApiExample("Laptop", {**LAPTOP, "sms_sent": True, "sms_status": "accepted"})])
 class PlacedOrderOutput(OrderOutput):
     """A new order, and what became of its SMS while the request waited."""
 
@@ -276,15 +307,20 @@ class OrderDetail(OrderView):
         "DELETE": "delete order",
     }
 
-    @extend_schema(operation_id="orders_get", responses={200: OrderOutput, **errors(401, 404)})
+    @extend_schema(
+        operation_id="orders_get",
+        parameters=[IF_NONE_MATCH],
+        responses={200: OrderOutput, **NOT_MODIFIED, **errors(401, 404)},
+    )
     def get(self, request: Request, order_id: str) -> HttpResponse:
         """Get one order."""
         return detail(request, fetch_one(QUERIES.get_order, id=uuid_or_404(order_id, NOT_FOUND)), NOT_FOUND)
 
     @extend_schema(
         operation_id="orders_update",
+        parameters=[IF_MATCH],
         request=OrderInput(partial=True),
-        responses={200: OrderOutput, **errors(400, 401, 404, 411, 413, 415)},
+        responses={200: OrderOutput, **errors(400, 401, 404, 411, 412, 413, 415)},
     )
     def put(self, request: Request, order_id: str) -> HttpResponse:
         """Update the given fields of an order."""
@@ -295,14 +331,15 @@ class OrderDetail(OrderView):
 
     @extend_schema(
         operation_id="orders_patch",
+        parameters=[IF_MATCH],
         request=OrderInput(partial=True),
-        responses={200: OrderOutput, **errors(400, 401, 404, 411, 413, 415)},
+        responses={200: OrderOutput, **errors(400, 401, 404, 411, 412, 413, 415)},
     )
     def patch(self, request: Request, order_id: str) -> HttpResponse:
         """Update the given fields of an order."""
         return self.put(request, order_id)
 
-    @extend_schema(operation_id="orders_delete", responses={204: None, **errors(401, 404)})
+    @extend_schema(operation_id="orders_delete", parameters=[IF_MATCH], responses={204: None, **errors(401, 404, 412)})
     def delete(self, request: Request, order_id: str) -> HttpResponse:
         """Delete an order."""
         id_ = uuid_or_404(order_id, NOT_FOUND)

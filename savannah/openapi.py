@@ -1,5 +1,6 @@
 """The OpenAPI document: what it says of every endpoint's errors, and the page that lets a developer try it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -109,6 +110,44 @@ def listed(row: type[serializers.Serializer[Any]]) -> dict[tuple[int, str], Any]
     """Return what a list answers: an array of rows, or the same as a file (`format`)."""
     files = {(200, media_type): OpenApiTypes.STR for media_type in ("text/csv", "application/x-ndjson")}
     return {(200, "application/json"): row(many=True), **files}
+
+
+def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Say what drf-spectacular does not: that bodies are required, and which headers the answers have.
+
+    A postprocessing hook (SPECTACULAR_SETTINGS).
+    """
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
+            name = operation["operationId"]
+            for status, response in operation["responses"].items():
+                for header, (text, where) in _HEADERS.items():
+                    if where(name, int(status)):
+                        response.setdefault("headers", {})[header] = {"schema": {"type": "string"}, "description": text}
+    return result
+
+
+_HEADERS: dict[str, tuple[str, Callable[[str, int], bool]]] = {
+    "X-Request-ID": ("the request's own, or a new one; the log has it, too", lambda name, status: True),
+    "WWW-Authenticate": ("the challenge (RFC 6750)", lambda name, status: status == 401),
+    "Retry-After": ("in how many seconds to try again", lambda name, status: status in {409, 429}),
+    "ETag": (
+        "for If-None-Match and If-Match",
+        lambda name, status: status in {200, 304} and name.endswith(("_get", "_update", "_patch")),
+    ),
+    "Link": (
+        'with `limit`: rel="next" while there is more, and rel="first" (RFC 8288)',
+        lambda name, status: status == 200 and name.endswith(("_list", "_code", "_id")),
+    ),
+    "Idempotency-Replayed": (
+        "true: the answer was given before",
+        lambda name, status: status in {200, 201} and name.endswith(("_create", "_upload")),
+    ),
+    "Preference-Applied": ("respond-async", lambda name, status: (name, status) == ("orders_create", 201)),
+}
+NOT_MODIFIED = {304: OpenApiResponse(description="It is what the client has (If-None-Match).")}
 
 
 class Schema(SpectacularAPIView):

@@ -302,6 +302,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"oauth2RedirectUrl": DOCS_REDIRECT_URL, "displayRequestDuration": True},
     "SWAGGER_UI_OAUTH2_CONFIG": {"clientId": DOCS_CLIENT_ID, "usePkceWithAuthorizationCodeGrant": True},
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "savannah.openapi.complete"],
 }
 
 # --- roles ------------------------------------------------------------------------------------------------------------
