@@ -11,12 +11,12 @@ LEFT, TOP, BOTTOM = 46, 10, 22
 
 @dataclass(frozen=True)
 class Bar:
-    """One day's bar: where it stands, and what it says."""
+    """One day's bar: where it stands, as SVG writes it, and what it says."""
 
-    x: float
-    y: float
-    width: float
-    height: float
+    x: str
+    y: str
+    width: str
+    height: str
     sentence: str
 
 
@@ -28,6 +28,8 @@ class Chart:
     lines: list[tuple[float, str]]
     # Each with where its text has its middle or, of the last day, its end.
     labels: list[tuple[float, str, str]]
+    # The whole picture for who does not see it.
+    words: str
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -39,13 +41,17 @@ def bar_chart(figures: Sequence[tuple[date, Decimal | int]], unit: str) -> Chart
     top = round_up(max((value for _, value in figures), default=0))
     step = (WIDTH - LEFT) / len(figures)
     room = HEIGHT - TOP - BOTTOM
-    bars = []
+    bars, words = [], []
     for i, (day, value) in enumerate(figures):
         height = float(value) / top * room
         # A day with something on it is seen, however little.
         height = max(height, 2.0) if value > 0 else 0.0
         sentence = f"{day:%-d %B}: {unit.format(value)}"
-        bars.append(Bar(LEFT + i * step + step * 0.14, HEIGHT - BOTTOM - height, step * 0.72, height, sentence))
+        place = (LEFT + i * step + step * 0.14, HEIGHT - BOTTOM - height, step * 0.72, height)
+        x, y, width, tall = (f"{number:.1f}" for number in place)
+        bars.append(Bar(x, y, width, tall, sentence))
+        if value > 0:
+            words.append(sentence)
     lines = [(HEIGHT - BOTTOM - share * room, short(top * share)) for share in (0.5, 1)]
     every = max(1, len(figures) // 5)
     labels = [
@@ -54,7 +60,7 @@ def bar_chart(figures: Sequence[tuple[date, Decimal | int]], unit: str) -> Chart
         if (len(figures) - 1 - i) % every == 0 and i * step > 30
     ]
     labels.append((WIDTH, "end", f"{figures[-1][0]:%-d %b}"))
-    return Chart(bars, lines, labels)
+    return Chart(bars, lines, labels, ". ".join(words))
 
 
 def round_up(value: Decimal | int) -> float:

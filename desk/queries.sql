@@ -126,15 +126,19 @@ FROM back;
 
 -- name: list_days
 -- Each of the last days up to today (UTC), with its figures: orders, SMS by state, what they are worth and cost.
+WITH figures AS (
+    SELECT day, kind, sum(number) AS number, sum(amount) AS amount
+    FROM desk_tallies
+    WHERE day > desk_day(now()) - :days::int
+    GROUP BY day, kind
+)
 SELECT d.day::date AS day,
-       coalesce(sum(t.number) FILTER (WHERE t.kind = 'order'), 0)::bigint AS orders,
-       coalesce(sum(t.amount) FILTER (WHERE t.kind = 'order'), 0) AS revenue,
-       coalesce(sum(t.amount) FILTER (WHERE t.kind <> 'order'), 0) AS cost,
-       (SELECT coalesce(jsonb_object_agg(s.kind, s.number), '{}')
-        FROM (SELECT kind, sum(number) AS number FROM desk_tallies
-              WHERE day = d.day::date AND kind <> 'order' GROUP BY kind) AS s)::text AS sms
+       coalesce(sum(f.number) FILTER (WHERE f.kind = 'order'), 0)::bigint AS orders,
+       coalesce(sum(f.amount) FILTER (WHERE f.kind = 'order'), 0) AS revenue,
+       coalesce(sum(f.amount) FILTER (WHERE f.kind <> 'order'), 0) AS cost,
+       coalesce(json_object_agg(f.kind, f.number) FILTER (WHERE f.kind <> 'order'), '{}')::text AS sms
 FROM generate_series(desk_day(now()) - (:days::int - 1), desk_day(now()), interval '1 day') AS d (day)
-LEFT JOIN desk_tallies t ON t.day = d.day::date
+LEFT JOIN figures f ON f.day = d.day::date
 GROUP BY d.day
 ORDER BY d.day;
 
