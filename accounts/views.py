@@ -388,6 +388,7 @@ class Device(Checked, LoginRequiredMixin, Page, TemplateView):
     """
 
     template_name = "oauth2_provider/device.html"
+    login_url = reverse_lazy("login")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Ask for the code, or show what the code's device asks for."""
