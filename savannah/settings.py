@@ -125,7 +125,7 @@ SMS_UNKNOWN_HOLD_SECONDS = env.float("SMS_UNKNOWN_HOLD_SECONDS", default=120.0)
 SMS_RESEND_UNKNOWN = env.bool("SMS_RESEND_UNKNOWN", default=True)
 SMS_EXPIRE_HOURS = env.int("SMS_EXPIRE_HOURS", default=24)
 SMS_KEEP_DAYS = env.int("SMS_KEEP_DAYS", default=365)
-SMS_CONCURRENCY = env.int("SMS_CONCURRENCY", default=128)
+SMS_CONCURRENCY = env.int("SMS_CONCURRENCY", default=192)
 SMS_TEMPLATE = env.str(
     "SMS_TEMPLATE",
     default="Hello {name}! Your order for {item} worth {currency} {amount} has been received. Thank you!",
