@@ -45,7 +45,7 @@ SELECT pg_advisory_lock(hashtextextended('migrate', 0));
 
 -- name: limit_lock_waits
 -- Rather fail than let everybody wait behind us.
-SET lock_timeout = '2s';
+SELECT set_config('lock_timeout', :limit, false);
 
 -- name: unlock_migrations
 -- Let the next one migrate, and leave the connection as it was.

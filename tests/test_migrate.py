@@ -17,7 +17,7 @@ from savannah.programs import connected_to, scratch_database
 from savannah.sql import conninfo
 
 OURS = ("accounts", "customers", "orders", "sms", "savannah", "desk")
-# As in savannah/queries.sql, limit_lock_waits: for so long a migration may make others wait behind it.
+# As in savannah/management/commands/migrate.py: for so long a migration may make others wait behind it.
 LOCK_SECONDS = 2.0
 
 CUSTOMERS = """
@@ -92,7 +92,7 @@ def _rehearse(*, customers: int, orders: int) -> list[float]:
         _at_the_first_version(customers=customers, orders=orders)
         with _traffic(conninfo("rehearsal")) as seconds, psycopg.connect(conninfo("someone")) as someone:
             eventually(lambda: len(seconds) > 100, 60)
-            someone.execute("SELECT FROM sms_messages LIMIT 1")
+            someone.execute("UPDATE customers SET name = 'Somebody' WHERE code = 'C1'")
             release = threading.Timer(2 * LOCK_SECONDS, someone.rollback)
             release.start()
             call_command("migrate", verbosity=1)

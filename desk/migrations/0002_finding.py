@@ -12,9 +12,13 @@ INDEXES = {
 
 
 class Migration(migrations.Migration):
+    # Indexes of a big table, built while it is written to.
+    atomic = False
     dependencies = [("desk", "0001_initial"), ("customers", "0001_initial")]
 
     operations = [
-        migrations.RunSQL(f"CREATE INDEX IF NOT EXISTS {name} ON customers {how}", f"DROP INDEX IF EXISTS {name}")
+        migrations.RunSQL(
+            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON customers {how}", f"DROP INDEX IF EXISTS {name}"
+        )
         for name, how in INDEXES.items()
     ]

@@ -1,6 +1,7 @@
 """Finding orders by amount, item and the state of their SMS, as CSV, and by version."""
 
 import django.db.models.functions
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 FUNCTIONS = """
@@ -17,16 +18,19 @@ CREATE FUNCTION order_version(o orders) RETURNS text LANGUAGE sql STABLE RETURN
 
 # The created_at of an SMS is that of its order: both come in one transaction.
 OF_STATE = """
-CREATE INDEX sms_messages_of_orders ON sms_messages (state, created_at DESC, order_id DESC) WHERE order_id IS NOT NULL
+CREATE INDEX CONCURRENTLY sms_messages_of_orders ON sms_messages (state, created_at DESC, order_id DESC)
+WHERE order_id IS NOT NULL
 """
 
 
 class Migration(migrations.Migration):
+    # Indexes of big tables, built while they are written to.
+    atomic = False
     dependencies = [("orders", "0004_sms_status"), ("savannah", "0002_csv"), ("sms", "0001_initial")]
 
     operations = [
-        migrations.AddIndex("order", models.Index(fields=["amount", "id"], name="orders_by_amount")),
-        migrations.AddIndex(
+        AddIndexConcurrently("order", models.Index(fields=["amount", "id"], name="orders_by_amount")),
+        AddIndexConcurrently(
             "order",
             models.Index(
                 django.db.models.functions.Lower("item"),

@@ -17,7 +17,8 @@ PAUSES = (1, 2, 4, 8, 15, 30)
 class Command(DjangoMigrate):
     """Django's migrate, that gives up a lock it does not get soon and tries again, and waits for another migrate.
 
-    What a change of a table waits for, every statement that comes later waits for as well.
+    What a change of a table waits for, every statement that comes later waits for as well. A migration that is
+    not atomic builds an index CONCURRENTLY: it keeps nobody waiting, and may wait itself.
     """
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,17 +26,23 @@ class Command(DjangoMigrate):
         with connection.cursor() as cursor:
             cursor.execute(QUERIES.lock_migrations)
             try:
-                cursor.execute(QUERIES.limit_lock_waits)
                 self._migrate(*args, **options)
             finally:
                 cursor.execute(QUERIES.unlock_migrations)
+
+    def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
+        """Set how long the migration that starts may wait for a lock."""
+        if action in {"apply_start", "unapply_start"}:
+            with connection.cursor() as cursor:
+                cursor.execute(QUERIES.limit_lock_waits, {"limit": "2s" if migration.atomic else "0"})
+        super().migration_progress_callback(action, migration, fake)
 
     def _migrate(self, *args: Any, **options: Any) -> None:
         for pause in PAUSES:
             try:
                 super().handle(*args, **options)
             except OperationalError as error:
-                if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+                if not isinstance(error.__cause__, (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)):
                     raise
                 self.stderr.write(f"A table is busy; trying again in {pause} s.")
                 time.sleep(pause)
