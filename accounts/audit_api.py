@@ -1,5 +1,6 @@
 """`GET /api/audit/`: what happened, for those who may see it."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -11,22 +12,23 @@ from rest_framework.request import Request
 
 from accounts.audit import QUERIES
 from savannah.api import APIView, Input, Page, Text, stream_list
+from savannah.lists import MOST, STREAMED, asked
 from savannah.openapi import errors
 from savannah.sql import fetch_one
 
 # Later than any entry: the list runs newest first.
 NEWEST = 2**63 - 1
-STREAMED = 2000
 
 
 class AuditQuery(Input):
     """The parameters of the list."""
 
+    unknown = "unknown_parameter"
     subject = Text(required=False, help_text="customers, orders, applications, auth_user, auth_group or identities")
     subject_id = Text(required=False, help_text="whose history")
     actor = Text(required=False, help_text="the user name of who did it")
     limit = serializers.IntegerField(
-        required=False, min_value=1, max_value=1000, help_text="a page of so many, and Link to the next one"
+        required=False, min_value=1, max_value=MOST, help_text="a page of so many, and Link to the next one"
     )
     cursor = serializers.IntegerField(
         required=False, min_value=1, max_value=NEWEST, help_text="where the next page starts: Link has it"
@@ -61,14 +63,11 @@ class AuditList(APIView):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """List what happened, newest first: all of it, or with `limit` a page of it."""
-        query = AuditQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        asked = {"subject": None, "subject_id": None, "actor": None, **query.validated_data}
-        before, limit = asked.pop("cursor", NEWEST), asked.pop("limit", None)
-        asked["by"] = asked.pop("actor")
+        query = asked(AuditQuery, request)
+        before, limit = query.get("cursor", NEWEST), query.get("limit")
         if limit is None:
-            return stream_list(partial(_list_audit, asked, STREAMED), (before,))
-        documents, last = _list_audit(asked, limit, before) or (None, None)
+            return stream_list(partial(_list_audit, query, STREAMED), (before,))
+        documents, last = _list_audit(query, limit, before) or (None, None)
         answer = HttpResponse(f"[{documents or ''}]", content_type="application/json")
         if last is not None:
             following = urlencode({**request.query_params.dict(), "cursor": last})
@@ -76,5 +75,12 @@ class AuditList(APIView):
         return answer
 
 
-def _list_audit(asked: dict[str, Any], limit: int, before: int) -> Page:
-    return fetch_one(QUERIES.list_audit, after_id=before, limit=limit, **asked)
+def _list_audit(query: Mapping[str, Any], limit: int, before: int) -> Page:
+    return fetch_one(
+        QUERIES.list_audit,
+        after_id=before,
+        limit=limit,
+        subject=query.get("subject"),
+        subject_id=query.get("subject_id"),
+        by=query.get("actor"),
+    )
