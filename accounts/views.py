@@ -131,7 +131,7 @@ def _parameter_fault(name: str, values: list[Any]) -> str | None:
 def _is_json_object(text: str) -> bool:
     try:
         return isinstance(json.loads(text), (dict, type(None)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

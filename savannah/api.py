@@ -287,12 +287,12 @@ def violated_constraint(error: DatabaseError) -> str:
 
 
 def _database_failure(error: Exception, context: Mapping[str, Any]) -> Response:
-    cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
-    # Its class and SQLSTATE only: the message may hold values, SQL and hosts.
-    logger.error("database failure: %s %s", type(cause).__name__, getattr(cause, "sqlstate", None))
     set_rollback()
     if isinstance(error, DataError):
         return Response(error_body("A value in the request cannot be stored."), status=400)
+    cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
+    # Its class and SQLSTATE only: the message may hold values, SQL and hosts.
+    logger.error("database failure: %s %s", type(cause).__name__, getattr(cause, "sqlstate", None))
     action = context["view"].actions.get(context["request"].method, "answer the request")
     return Response(error_body(f"Failed to {action}: Database connection error"), status=500)
 
