@@ -1,9 +1,10 @@
--- The outbox. due_at says when a message is looked at next; see sms/models.py. now() and not clock_timestamp(): an index
--- condition has to be stable, and the worker's connections commit each statement.
+-- The outbox. due_at says when a message is looked at next; see sms/models.py. now() and not clock_timestamp(): an
+-- index condition has to be stable, and the worker's connections commit each statement.
 
 -- name: claim_due
--- Lease up to :free messages. The newest orders come first (someone may be waiting), and keep :reserved of the senders to
--- themselves; the others take what has been due for longest. One whose fate was unknown is flagged: it may come twice.
+-- Lease up to :free messages. The newest orders come first (someone may be waiting), and :reserved of the senders are
+-- for them alone; the others take what has been due for longest. One whose fate was unknown is flagged: it may come
+-- twice.
 -- SKIP LOCKED: several workers never claim the same row, and never wait for each other.
 WITH fresh AS (
     SELECT id FROM sms_messages
@@ -30,9 +31,10 @@ RETURNING m.id, m.phone_number, m.body, m.attempts, m.request_id,
 
 -- name: record_outcomes
 -- What became of many sends, in one statement: the state, the history, and one notice each for the requests that wait.
--- due_in is in seconds, null for never; asked_ago and answered_ago by the worker's clock, which is not PostgreSQL's, and
--- null when the gateway was not asked: then there is no attempt.
--- Only the same attempt's row changes: it may have been given up as lost meanwhile, and asked for again.
+-- due_in is in seconds, null for never; asked_ago and answered_ago by the worker's clock, which is not PostgreSQL's,
+-- and null when the gateway was not asked: then there is no attempt.
+-- Only the same attempt's row changes: it may have been given up as lost meanwhile, and asked for again. What is
+-- unknown for the second time is not sent a third time.
 WITH outcome AS (
     SELECT * FROM unnest(
         :ids::uuid[], :numbers::int[], :states::text[], :due_in::float8[], :provider_ids::text[], :costs::text[],
@@ -53,7 +55,8 @@ WITH outcome AS (
     WHERE m.id = o.id AND m.attempts = o.number AND m.state IN ('sending', 'unknown')
     RETURNING m.id, m.state
 ), attempted AS (
-    INSERT INTO sms_attempts (message_id, number, asked_at, answered_at, http_status, state, reason, provider_message_id)
+    INSERT INTO sms_attempts (message_id, number, asked_at, answered_at, http_status, state, reason,
+                              provider_message_id)
     SELECT o.id, o.number, now() - make_interval(secs => o.asked_ago), now() - make_interval(secs => o.answered_ago),
            o.http_status, o.state, o.reason, o.provider_id
     FROM outcome o
@@ -147,6 +150,10 @@ SET reason = excluded.reason, needs_help = excluded.needs_help, paused_until = e
 -- name: end_pause
 -- Sending through a gateway goes on.
 DELETE FROM sms_pauses WHERE gateway = :gateway;
+
+-- name: end_other_pauses
+-- What held another gateway up: the settings name it no more, and no message will find out that it works again.
+DELETE FROM sms_pauses WHERE gateway <> :gateway;
 
 -- name: list_pauses
 -- What holds sending up, for /readyz and `manage.py sms status`.
@@ -255,7 +262,8 @@ WHERE state IN ('queued', 'unknown') AND due_at <= now();
 SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND datname = current_database();
 
 -- name: read_figures
--- For /metrics, in one object. Reads what is open by its partial indexes, and five minutes of attempts: cheap at any size.
+-- For /metrics, in one object. Reads what is open by its partial indexes, and five minutes of attempts: cheap at any
+-- size.
 WITH recent AS (
     SELECT state, extract(epoch FROM answered_at - asked_at)::float8 AS seconds
     FROM sms_attempts

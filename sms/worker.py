@@ -85,11 +85,12 @@ class Chore:
     next_at: float = 0.0
 
 
-def chores() -> list[Chore]:
+def chores(gateway: str) -> list[Chore]:
     """Return what keeps the outbox in order."""
     return [
         Chore(QUERIES.give_up_lost, 1, {"hold_seconds": hold_seconds()}),
         Chore(QUERIES.match_reports, 5),
+        Chore(QUERIES.end_other_pauses, 60, {"gateway": gateway}),
         Chore(QUERIES.expire, 60, {"hours": settings.SMS_EXPIRE_HOURS}),
         Chore(QUERIES.clean_up, 60, {"days": settings.SMS_KEEP_DAYS}),
     ]
@@ -101,7 +102,7 @@ class Worker:
     def __init__(self, gateway: Gateway, *, concurrency: int) -> None:
         self._gateway = gateway
         self._lane = Lane(concurrency, pause_seconds=settings.SMS_PAUSE_SECONDS)
-        self._chores = chores()
+        self._chores = chores(gateway.name)
         self._in_flight: dict[asyncio.Task[None], float] = {}
         self._unsaved: list[Outcome] = []
         self._next_look = 0.0

@@ -113,6 +113,12 @@ def test_a_worker_heeds_what_another_one_has_found_out(queue, stand_in, work, se
     reaches(fresh, "accepted")
 
 
+def test_it_forgets_what_held_up_a_gateway_that_is_no_longer_ours(queue, stand_in, work):
+    Pause.objects.create(gateway="https://old.example", reason="405", needs_help=True, paused_until=timezone.now())
+    work()
+    assert eventually(lambda: not Pause.objects.exists())
+
+
 def test_it_sends_nothing_to_a_number_that_has_opted_out(queue, stand_in, work):
     OptOut.objects.create(phone_number=PHONE)
     work()
