@@ -3,7 +3,7 @@
 -- name: page_of_customers
 -- Up to :limit customers in one text, and the key of the last of them when more follow. A line that ends in `-- if NAME`
 -- is there only when that was asked for (savannah/sql.py, only): a filter, a sort, a shape, what comes after a key.
-SELECT string_agg(page.line, :separator ORDER BY page.place) FILTER (WHERE page.place <= :limit),
+SELECT string_agg(page.line, :separator) FILTER (WHERE page.place <= :limit),
        CASE WHEN count(*) > :limit THEN max(page.key::text) FILTER (WHERE page.place = :limit) END,
        CASE WHEN count(*) > :limit THEN max(page.id::text) FILTER (WHERE page.place = :limit) END
 FROM (

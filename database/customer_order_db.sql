@@ -288,11 +288,11 @@ CREATE FUNCTION order_csv(o orders, c customers, sms_status text) RETURNS text
 
 CREATE FUNCTION order_document(o orders, c customers) RETURNS text
     LANGUAGE sql STABLE
-    RETURN (json_build_object('id', (o).id, 'item', (o).item, 'amount', ((o).amount)::text, 'order_time', to_char(((o).order_time AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'created_at', to_char(((o).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'customer_id', (o).customer_id, 'customer_code', (c).code, 'customer_name', (c).name, 'customer_phone', (c).phone_number))::text;
+    RETURN (((((((((((((((((('{"id" : "'::text || (o).id) || '", "item" : '::text) || to_json((o).item)) || ', "amount" : "'::text) || (o).amount) || '", "order_time" : "'::text) || to_char(((o).order_time AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)) || '", "created_at" : "'::text) || to_char(((o).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)) || '", "customer_id" : "'::text) || (o).customer_id) || '", "customer_code" : '::text) || to_json((c).code)) || ', "customer_name" : '::text) || to_json((c).name)) || ', "customer_phone" : '::text) || to_json((c).phone_number)) || '}'::text);
 
 CREATE FUNCTION order_document(o orders, c customers, sms_status text) RETURNS text
     LANGUAGE sql STABLE
-    RETURN ((("left"(order_document(o, c), '-1'::integer) || ', "sms_status" : '::text) || COALESCE((('"'::text || sms_status) || '"'::text), 'null'::text)) || '}'::text);
+    RETURN (((((((((((((((((((('{"id" : "'::text || (o).id) || '", "item" : '::text) || to_json((o).item)) || ', "amount" : "'::text) || (o).amount) || '", "order_time" : "'::text) || to_char(((o).order_time AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)) || '", "created_at" : "'::text) || to_char(((o).created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)) || '", "customer_id" : "'::text) || (o).customer_id) || '", "customer_code" : '::text) || to_json((c).code)) || ', "customer_name" : '::text) || to_json((c).name)) || ', "customer_phone" : '::text) || to_json((c).phone_number)) || ', "sms_status" : '::text) || COALESCE((to_json(sms_status))::text, 'null'::text)) || '}'::text);
 
 CREATE FUNCTION order_version(o orders) RETURNS text
     LANGUAGE sql STABLE
@@ -1533,6 +1533,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('orders', '0004_sms_status', CURRENT_TIMESTAMP),
     ('orders', '0005_finding', CURRENT_TIMESTAMP),
+    ('orders', '0006_documents_of_text', CURRENT_TIMESTAMP),
     ('savannah', '0003_idempotency_keys', CURRENT_TIMESTAMP),
     ('sessions', '0001_initial', CURRENT_TIMESTAMP),
     ('sms', '0002_request_id', CURRENT_TIMESTAMP),

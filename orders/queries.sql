@@ -24,7 +24,8 @@ FROM placed, customer, queued;
 -- Up to :limit orders in one text, and the key of the last of them when more follow. A line that ends in `-- if NAME` is
 -- there only when that was asked for (savannah/sql.py, only): a filter, a sort, a shape, what comes after a key.
 -- An SMS has its order's created_at: with its state, it is in an index of its own (orders/migrations).
-SELECT string_agg(page.line, :separator ORDER BY page.place) FILTER (WHERE page.place <= :limit),
+-- The lines come sorted, and string_agg joins them as they come: an ORDER BY of its own would sort the long texts again.
+SELECT string_agg(page.line, :separator) FILTER (WHERE page.place <= :limit),
        CASE WHEN count(*) > :limit THEN max(page.key::text) FILTER (WHERE page.place = :limit) END,
        CASE WHEN count(*) > :limit THEN max(page.id::text) FILTER (WHERE page.place = :limit) END
 FROM (

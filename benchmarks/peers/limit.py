@@ -13,8 +13,8 @@ from benchmarks.peers.statements import statement, with_values
 
 # The service's cursor reads the same rows in the same order.
 COPY_ORDERS = """
-COPY (SELECT order_document(o, c) FROM orders o JOIN customers c ON c.id = o.customer_id
-      ORDER BY o.created_at DESC, o.id DESC) TO STDOUT
+COPY (SELECT order_document(o, c, m.state) FROM orders o JOIN customers c ON c.id = o.customer_id
+      LEFT JOIN sms_messages m ON m.order_id = o.id ORDER BY o.created_at DESC, o.id DESC) TO STDOUT
 """
 # What differs from one request to the next: pgbench has no strings of its own.
 _VARYING = {
