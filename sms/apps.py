@@ -7,3 +7,4 @@ class SmsConfig(AppConfig):
     """What goes to the phone."""
 
     name = "sms"
+    verbose_name = "SMS"

@@ -253,14 +253,6 @@ def test_it_answers_404_for_what_is_not_there(manager, wanjiku):
     assert b"There is nothing at this address." in manager.get("/nothing").content
 
 
-def test_a_page_weighs_little(clerk, wanjiku):
-    placed(wanjiku)
-    page = clerk.get("/").content
-    assets = [b"savannah.css", b"htmx-2.0.8.min.js", b"desk.js", b"icon.svg"]
-    assert all(asset in page for asset in assets)
-    assert b"https://" not in page
-
-
 def test_a_form_of_an_old_page_is_refused_in_words(db, wanjiku):
     strict = Client(enforce_csrf_checks=True)
     answer = strict.post("/accounts/logout/", {"csrfmiddlewaretoken": "old"})
