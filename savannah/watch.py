@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
-from psycopg_pool import PoolTimeout
 
 from savannah.logs import request_id
 from savannah.metrics import REQUESTS, note_pool, registry_of_all_processes
@@ -83,7 +82,7 @@ class _Outbox(Collector):
         """Yield the outbox's figures, read now."""
         try:
             figures = json.loads(read_figures())
-        except (DatabaseError, PoolTimeout):
+        except DatabaseError:
             yield _gauge("savannah_database_up", "Whether PostgreSQL answers.", 0)
             return
         yield _gauge("savannah_database_up", "Whether PostgreSQL answers.", 1)
