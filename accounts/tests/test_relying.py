@@ -16,8 +16,8 @@ from django.contrib.auth.models import User
 User.objects.create_user("amina", "amina@example.com", "{PASSWORD}")
 User.objects.create_superuser("boss", "boss@example.com", "{PASSWORD}")
 """
-# What the pages of the desk do: only for those who are signed in. This one is the provider's, and as good.
-PAGE = "/o/device/"
+# The desk: only for those who are signed in.
+PAGE = "/"
 CLIENT = "desk"
 
 
