@@ -120,7 +120,10 @@ def answer_once(key: Key | None, act: Callable[[], HttpResponse]) -> HttpRespons
         earlier = claim(key)
         if earlier is None:
             answer = act()
-            remember(key, status=answer.status_code, body=answer.content.decode())
+            if answer.status_code < 400:
+                remember(key, status=answer.status_code, body=answer.content.decode())
+            else:
+                transaction.set_rollback(True)  # nothing was done: the key stays free
             return answer
     return HttpResponse(
         earlier.body, status=earlier.status, content_type="application/json", headers={REPLAYED: "true"}

@@ -197,6 +197,8 @@ def test_a_file_has_a_bound_and_a_type(api, settings):
 
 def test_an_upload_with_a_key_is_stored_once(api, customer):
     key = {**CSV, "Idempotency-Key": "orders-of-monday"}
+    refusal = api.post("/api/orders/upload/", data=ORDERS + "NOBODY,I,1\n", headers=key)
+    assert faults(refusal) == [(4, "customer_code", "Customer not found")]
     first, again = (api.post("/api/orders/upload/", data=ORDERS, headers=key) for _ in range(2))
     assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
     assert Order.objects.count() == 2
