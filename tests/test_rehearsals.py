@@ -166,6 +166,8 @@ def test_a_gateway_that_hangs_leaves_reads_and_creates_their_pace(rig, say, seco
 
 def pace(rig, seconds):
     """The rate and the 99th percentile of creates and of reads, eight clients each, side by side."""
+    with rig.load(threads=1, pause=1.0):
+        eventually(lambda: rig.value("SELECT count(*) FROM orders"))
     end = time.monotonic() + seconds
     order = rig.value("SELECT id::text FROM orders LIMIT 1")
     code = rig.value("SELECT code FROM customers LIMIT 1")
