@@ -1,16 +1,21 @@
 """The service's processes as one tree: started together, kept alive, and ended whole."""
 
 import ctypes
+import fcntl
 import logging
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.core.management.base import CommandError
+
+from savannah.embedded.server import stop_server
 
 logger = logging.getLogger(__name__)
 
@@ -131,6 +136,22 @@ def upkeep() -> list[Child]:
     """Return what deletes expired tokens and the like every hour, unless another scheduler does."""
     command = [sys.executable, "manage.py", "upkeep"]
     return [Periodic("upkeep", command, 2, interval=settings.UPKEEP_SECONDS)] if settings.UPKEEP_SECONDS else []
+
+
+@contextmanager
+def owned_data() -> Iterator[None]:
+    """Have the data folder alone; at the end the embedded PostgreSQL stops. CommandError when another one has it."""
+    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    with (settings.DATA_DIR / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(f"The service already runs with the data in {settings.DATA_DIR}.") from None
+        try:
+            yield
+        finally:
+            if settings.EMBEDDED_DATABASE:
+                stop_server(settings.DATA_DIR)
 
 
 def port_is_free(port: int) -> bool:

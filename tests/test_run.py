@@ -79,6 +79,7 @@ def test_it_serves_by_runserver_with_the_worker_and_the_stand_in(data_dir, servi
         assert eventually(lambda: api.post("/api/orders/", json=ORDER).json()["sms_sent"], 30)
     service.end(signal.SIGINT)
     eventually(lambda: not _answer(f"http://127.0.0.1:{service.sandbox_port}/control/"))
+    assert not (data_dir / "postgres" / "postmaster.pid").exists()
 
 
 def test_it_refuses_to_start_with_a_database_of_ones_own_and_no_secret_key(data_dir, services):

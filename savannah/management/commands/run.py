@@ -1,6 +1,5 @@
 """`manage.py run` (`make run`): the whole service as one process tree, or one part of it."""
 
-import fcntl
 import json
 import os
 import secrets
@@ -17,8 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from savannah.embedded.server import stop_server
-from savannah.processes import Child, companions, port_is_free, upkeep, web
+from savannah.processes import Child, companions, owned_data, port_is_free, upkeep, web
 
 
 class Command(BaseCommand):
@@ -51,19 +49,10 @@ class Command(BaseCommand):
             self._run_whole()
 
     def _run_whole(self) -> None:
-        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-        with (settings.DATA_DIR / "run.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CommandError(f"The service already runs with the data in {settings.DATA_DIR}.") from None
+        with owned_data():
             _require_ports()
-            try:
-                self._prepare()
-                self._run([web(), *companions(), *upkeep()])
-            finally:
-                if settings.EMBEDDED_DATABASE:
-                    stop_server(settings.DATA_DIR)
+            self._prepare()
+            self._run([web(), *companions(), *upkeep()])
 
     def _end(self, number: int, frame: object) -> None:
         self._ending = True

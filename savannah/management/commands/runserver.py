@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.commands.runserver import Command as DjangoRunserver
 
-from savannah.processes import companions
+from savannah.processes import companions, owned_data
 
 
 class Command(DjangoRunserver):
@@ -20,12 +20,13 @@ class Command(DjangoRunserver):
         if os.environ.get("RUN_MAIN") == "true":
             super().handle(*args, **options)
             return
-        call_command("migrate", verbosity=0, interactive=False)
-        children = companions()
-        for child in children:
-            child.start()
-        try:
-            super().handle(*args, **options)
-        finally:
+        with owned_data():
+            call_command("migrate", verbosity=0, interactive=False)
+            children = companions()
             for child in children:
-                child.end()
+                child.start()
+            try:
+                super().handle(*args, **options)
+            finally:
+                for child in children:
+                    child.end()
