@@ -22,6 +22,8 @@ from django.db import connection
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
+from savannah.logs import request_id
+from savannah.sql import ACTOR
 from sms.worker import Worker, gateway_from_settings
 
 ROOT = Path(__file__).parent
@@ -32,6 +34,13 @@ NOT_HANDED_ON = ("POSTGRES_", "SECRET_KEY", "MAKE", "MFLAGS")
 def pytest_unconfigure() -> None:
     # The web's listener, a daemon, outlives the captured streams that it would complain to.
     logging.raiseExceptions = False
+
+
+@pytest.fixture(autouse=True)
+def nobody_acts() -> None:
+    """Forget what a request of the test before, answered in this thread, has left behind."""
+    ACTOR.set(None)
+    request_id.set("")
 
 
 class Api(requests.Session):
@@ -242,9 +251,9 @@ class Service:
     def tree(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+    def end(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 10) -> int:
         self.process.send_signal(number)
-        status = self.process.wait(10)
+        status = self.process.wait(seconds)
         self.reader.join(5)
         return status
 
@@ -269,7 +278,7 @@ def service(tmp_path_factory) -> Iterator[Service]:
     try:
         yield running.until_ready()
     finally:
-        running.end()
+        running.end(seconds=40)
 
 
 def eventually(condition, seconds: float = 15.0):

@@ -77,7 +77,7 @@ def test_it_serves_by_runserver_with_the_worker_and_the_stand_in(data_dir, servi
     with Api(service.url, service.manage("token")) as api:
         api.post("/api/customers/", json=CUSTOMER)
         assert eventually(lambda: api.post("/api/orders/", json=ORDER).json()["sms_sent"], 30)
-    service.end(signal.SIGINT)
+    service.end(signal.SIGINT, seconds=40)
     eventually(lambda: not _answer(f"http://127.0.0.1:{service.sandbox_port}/control/"))
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
 

@@ -46,7 +46,9 @@ class Desk:
     def __init__(self, browser: Browser, service: Service, **options) -> None:
         self.home = f"http://localhost:{service.port}"
         self.stand_in = f"http://127.0.0.1:{service.sandbox_port}"
-        self.context = browser.new_context(base_url=self.home, **{"viewport": DESKTOP, **options})
+        self.context = browser.new_context(
+            base_url=self.home, **{"viewport": DESKTOP, "reduced_motion": "reduce", **options}
+        )
         self.context.set_default_timeout(20_000)
         self.page: Page = self.context.new_page()
         self.faults: list[str] = []
