@@ -89,8 +89,7 @@ def test_a_rolling_restart_of_the_worker_doubles_nothing(rig, say, restarts):
     assert (books.duplicates, books.flagged) == (0, 0)
 
 
-@rehearsal
-@pytest.mark.parametrize("seconds", [2, 12, 50])
+@pytest.mark.parametrize("seconds", [2, pytest.param(12, marks=rehearsal), pytest.param(50, marks=rehearsal)])
 def test_it_survives_a_crash_of_postgresql(rig, say, seconds):
     before = rig.seconds_to_sms()
     with rig.load(pause=0.02) as load:
