@@ -51,7 +51,13 @@ DATABASES = {
         "USER": env.str("POSTGRES_USER", default="postgres"),
         "PASSWORD": env.str("POSTGRES_PASSWORD", default=""),
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": env.int("POSTGRES_POOL_SIZE", default=16), "timeout": 5},
+            "pool": {
+                "min_size": 1,
+                "max_size": env.int("POSTGRES_POOL_SIZE", default=16),
+                "timeout": 5,
+                # Its pauses double until it gives up; a new attempt, by the next request, is what finds the server again.
+                "reconnect_timeout": 1,
+            },
             "server_side_binding": True,
             "prepare_threshold": 3,
             "connect_timeout": 3,

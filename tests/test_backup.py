@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -32,7 +34,8 @@ def test_a_backup_under_load_is_proven_and_brings_back_what_was_lost(service, ap
 
     assert api.delete(f"/api/customers/{customer['id']}/").status_code == 204
     assert api.get(f"/api/orders/{first['id']}/").status_code == 404
-    assert "now the database customer_order_db_before_" in _pasted(service, "restore", file)
+    with _many_reading(api):
+        assert "now the database customer_order_db_before_" in _pasted(service, "restore", file)
     assert eventually(lambda: api.get(f"/api/orders/{first['id']}/").ok)
     assert eventually(lambda: api.post("/api/orders/", json=ORDER).json().get("sms_sent"), 30)
 
@@ -48,6 +51,25 @@ def _pasted(service, command: str, file) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+@contextmanager
+def _many_reading(api) -> Iterator[None]:
+    """As many clients as the pool has connections, all of which the restore cuts."""
+    over = threading.Event()
+
+    def read() -> None:
+        with Api(api.url, None) as reader:
+            while not over.is_set():
+                reader.get("/api/customers/?limit=1", headers={"Authorization": api.headers["Authorization"]})
+
+    threads = [threading.Thread(target=read) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    yield
+    over.set()
+    for thread in threads:
+        thread.join()
 
 
 class _orders_coming_in:  # noqa: N801 - used as a function
