@@ -55,7 +55,7 @@ DATABASES = {
                 "min_size": 1,
                 "max_size": env.int("POSTGRES_POOL_SIZE", default=16),
                 "timeout": 5,
-                # Its pauses double until it gives up; a new attempt, by the next request, is what finds the server again.
+                # Its pauses double until it gives up: then the next request's own attempt finds the server again.
                 "reconnect_timeout": 1,
             },
             "server_side_binding": True,

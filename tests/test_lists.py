@@ -179,7 +179,8 @@ INSERT INTO orders (customer_id, item, amount, created_at)
 SELECT c.id, 'I' || n %% 50, n + 1, now() - make_interval(secs => n + substr(c.code, 2)::int / 1000.0)
 FROM customers c, generate_series(1, 50) n;
 INSERT INTO sms_messages (order_id, phone_number, body, created_at, state)
-SELECT o.id, '+254712345678', 'B', o.created_at, CASE substr(c.code, 2)::int %% 10 WHEN 0 THEN 'queued' ELSE 'delivered' END
+SELECT o.id, '+254712345678', 'B', o.created_at,
+       CASE substr(c.code, 2)::int %% 10 WHEN 0 THEN 'queued' ELSE 'delivered' END
 FROM orders o JOIN customers c ON c.id = o.customer_id;
 SET session_replication_role = DEFAULT;
 ANALYZE customers, orders, sms_messages;
