@@ -97,15 +97,27 @@ class Validator(OAuth2Validator):
         return True
 
     def save_authorization_code(self, client_id: str, code: dict[str, str], request: Request, *args: Any) -> None:
-        """Keep when the user signed in beside the code."""
-        super().save_authorization_code(client_id, code, request, *args)
-        Grant.objects.filter(code=code["code"]).update(auth_time=request.auth_time)
+        """Keep the code as its SHA-256, with when the user signed in; no redirect URI where the request named none."""
+        checksum = checksum_of(code["code"])
+        super().save_authorization_code(client_id, {**code, "code": checksum}, request, *args)
+        Grant.objects.filter(code=checksum).update(
+            auth_time=request.auth_time, redirect_uri=request.redirect_uri if request.names_redirect_uri else ""
+        )
 
     # --- token: a code or a refresh token is good for one use, also when ten processes try at once ---
 
+    def get_authorization_code_scopes(
+        self, client_id: str, code: str, redirect_uri: str, request: Request
+    ) -> list[str]:
+        """Return the scopes of a code as the client sends it: whether an ID token is due, before all else."""
+        scopes: list[str] = super().get_authorization_code_scopes(client_id, checksum_of(code), redirect_uri, request)
+        return scopes
+
     def validate_code(self, client_id: str, code: str, client: Application, request: Request, *args: Any) -> bool:
         """Lock the code until the end of the transaction (TokenView); a replay revokes what the code bought."""
-        grant = Grant.objects.select_for_update().filter(code=code, application=client).first()
+        # What oauthlib asks for from here on is the code as it is kept.
+        request.code = checksum_of(code)  # type: ignore[attr-defined]
+        grant = Grant.objects.select_for_update().filter(code=request.code, application=client).first()
         if grant is None or not grant.user.is_active:
             return False
         if grant.redeemed_at:
@@ -113,7 +125,17 @@ class Validator(OAuth2Validator):
             return False
         # oauthlib's request carries what a later step needs.
         request.grant = grant  # type: ignore[attr-defined]
-        return bool(super().validate_code(client_id, code, client, request, *args))
+        return bool(super().validate_code(client_id, request.code, client, request, *args))
+
+    def confirm_redirect_uri(
+        self, client_id: str, code: str, redirect_uri: str, client: Application, request: Request, *args: Any
+    ) -> bool:
+        """The redirect URI that the authorization request named has to be named again (RFC 6749, section 4.1.3)."""
+        named: str = request.grant.redirect_uri
+        same = redirect_uri == (named or client.default_redirect_uri)
+        if not same or (named and request.using_default_redirect_uri):
+            raise InvalidGrantError("The redirect_uri is not the authorization request's.", request=request)
+        return True
 
     def get_code_challenge(self, code: str, request: Request) -> str | None:
         """Return the code's PKCE challenge; a verifier without a challenge is a downgrade (RFC 9700, section 2.1.1)."""

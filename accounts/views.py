@@ -238,10 +238,10 @@ class Authorize(Checked, Page, AuthorizationView):
     def create_authorization_response(
         self, request: HttpRequest, scopes: str, credentials: dict[str, Any], allow: bool
     ) -> Any:
-        """Hand the time of the sign-in on to the code."""
-        return super().create_authorization_response(
-            request, scopes, {**credentials, "auth_time": self._auth_time() or None}, allow
-        )
+        """Hand on to the code when the user signed in, and whether the client named a redirect URI."""
+        names_redirect_uri = "redirect_uri" in (request.GET or request.POST)
+        known = {"auth_time": self._auth_time() or None, "names_redirect_uri": names_redirect_uri}
+        return super().create_authorization_response(request, scopes, {**credentials, **known}, allow)
 
     def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
         """Show the page; with `prompt=none` none may be shown."""

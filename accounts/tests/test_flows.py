@@ -52,6 +52,13 @@ def test_it_gives_tokens_for_a_code_without_pkce_to_a_confidential_client(provid
     assert provider.lets_in(tokens["access_token"])
 
 
+def test_a_code_whose_request_named_no_redirect_is_redeemed_without_one(provider, browser, shop):
+    for redirect_uri, status in ((None, 200), (CALLBACK, 200), (f"{CALLBACK}/more", 400)):
+        asked = landed(browser.authorize(client_id=shop.client_id, scope="openid", redirect_uri=None))
+        form = {"grant_type": "authorization_code", "code": asked["code"], "redirect_uri": redirect_uri}
+        assert provider.post("/o/token/", shop.form(**form)).status_code == status
+
+
 def test_its_access_tokens_are_jwts_that_its_keys_verify(provider, browser, till):
     tokens = provider.tokens(till, browser)
     keys = jwt.PyJWKSet.from_dict(provider.get("/o/.well-known/jwks.json").json())
