@@ -7,6 +7,7 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from urllib.parse import urlencode
 
 import django
 from django.conf import settings
@@ -31,7 +32,11 @@ settings.configure(
     # After a moment it asks the provider again, by prompt=none.
     OIDC_RENEW_ID_TOKEN_EXPIRY_SECONDS=2,
     OIDC_STORE_ACCESS_TOKEN=True,
+    # To log out at the provider, too.
+    OIDC_STORE_ID_TOKEN=True,
+    OIDC_OP_LOGOUT_URL_METHOD=f"{__name__}.logout_address",
     LOGIN_REDIRECT_URL="/",
+    LOGOUT_REDIRECT_URL="/",
     USE_TZ=True,
     **{name: value for name, value in os.environ.items() if name.startswith(("OIDC_RP_", "OIDC_OP_"))},
 )
@@ -42,6 +47,15 @@ def who(request: HttpRequest) -> JsonResponse:
     """Say who is signed in, and with which token."""
     email = request.user.email if request.user.is_authenticated else ""
     return JsonResponse({"email": email, "token": request.session.get("oidc_access_token")})
+
+
+def logout_address(request: HttpRequest) -> str:
+    """Return where a log-out goes on to: the provider ends its session, and leads back here."""
+    back = {
+        "id_token_hint": request.session["oidc_id_token"],
+        "post_logout_redirect_uri": request.build_absolute_uri("/"),
+    }
+    return f"{os.environ['LOGOUT']}?{urlencode(back)}"
 
 
 urlpatterns = [path("oidc/", include("mozilla_django_oidc.urls")), path("", who)]

@@ -1,4 +1,4 @@
-"""mozilla-django-oidc, with the specification's OIDC_* variables: sign-in, renewal by prompt=none, sign-out here."""
+"""mozilla-django-oidc, with the specification's OIDC_* variables: sign-in, renewal by prompt=none, log-out."""
 
 import os
 import subprocess
@@ -28,6 +28,7 @@ def site(request, registered, provider):
         "OIDC_OP_TOKEN_ENDPOINT": f"{provider.url}/o/token/",
         "OIDC_OP_USER_ENDPOINT": f"{provider.url}/o/userinfo/",
         "OIDC_OP_JWKS_ENDPOINT": f"{provider.url}/o/.well-known/jwks.json",
+        "LOGOUT": f"{provider.url}/o/logout/",
         "OIDC_RP_SCOPES": "openid profile email",
         "OIDC_RP_SIGN_ALGO": request.param,
     }
@@ -50,7 +51,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_a_site_with_mozilla_django_oidc_signs_in_and_renews(site, people, provider):
+def test_a_site_with_mozilla_django_oidc_signs_in_renews_and_logs_out(site, people, provider):
     with Browser(people, site, person="zawadi") as browser:
         page = browser.submit(browser.sign_in(browser.open(f"{site}/oidc/authenticate/")), allow="Authorize")
         first = page.json()
@@ -59,4 +60,8 @@ def test_a_site_with_mozilla_django_oidc_signs_in_and_renews(site, people, provi
         renewed = eventually(lambda: (now := browser.open(f"{site}/").json())["token"] != first["token"] and now)
         assert renewed["email"] == "zawadi@example.com"
         assert provider.lets_in(renewed["token"])
-        browser.open("/o/logout/")
+        left = browser.open(browser.post(f"{site}/oidc/logout/", allow_redirects=False, timeout=30).headers["Location"])
+        assert (left.url, left.json()) == (f"{site}/", {"email": "", "token": None})
+        assert not provider.lets_in(renewed["token"])
+        assert "sessionid" not in browser.cookies
+        assert 'name="password"' in browser.open(f"{site}/oidc/authenticate/").text
