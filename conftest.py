@@ -224,9 +224,9 @@ class Service:
             **environment,
         }
         self.command = [sys.executable, "manage.py", *(command or ("run",))]
-        self.printed = ""
 
     def start(self) -> "Service":
+        self.printed = ""
         self.process = subprocess.Popen(
             self.command,
             cwd=self.folder,

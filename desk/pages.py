@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -32,7 +32,16 @@ def page(right: str, *methods: str) -> Callable[[View], View]:
             response["Content-Security-Policy"] = POLICY
             return response
 
-        return require_http_methods(["HEAD", *methods])(never_cache(login_required(guarded)))
+        @wraps(view)
+        def redirected(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            response: HttpResponse = login_required(guarded)(request, *args, **kwargs)
+            if is_from_htmx(request) and isinstance(response, HttpResponseRedirect):
+                # htmx would follow it unseen and take a whole page for a part: the window goes there, or to sign in.
+                to = {"HX-Redirect": response.url} if request.user.is_authenticated else {"HX-Refresh": "true"}
+                return HttpResponse(headers=to)
+            return response
+
+        return require_http_methods(["HEAD", *methods])(never_cache(redirected))
 
     return decorate
 

@@ -21,8 +21,12 @@ ORDER BY hit.rank, c.name, c.id
 LIMIT :limit;
 
 -- name: get_customer
--- One customer.
-SELECT id, code, name, phone_number, created_at FROM customers WHERE id = :id;
+-- One customer, and its version.
+SELECT c.id, c.code, c.name, c.phone_number, c.created_at, customer_version(c) AS version FROM customers c WHERE c.id = :id;
+
+-- name: find_same_customer
+-- The customer who is just what a form says.
+SELECT id FROM customers WHERE code = :code AND name = :name AND phone_number = :phone_number;
 
 -- name: list_orders
 -- A page of orders with their SMS, newest first.
@@ -45,9 +49,9 @@ ORDER BY o.created_at DESC, o.id DESC
 LIMIT :limit;
 
 -- name: get_order
--- One order with its customer, and its SMS as the API shows it.
-SELECT o.id, o.item, o.amount, o.created_at, o.updated_at, c.id AS customer_id, c.name, c.code, c.phone_number,
-       m.id AS sms_id, m.state, sms_document(m) AS sms
+-- One order and its version, with its customer, and its SMS as the API shows it.
+SELECT o.id, o.item, o.amount, o.created_at, o.updated_at, order_version(o) AS version, c.id AS customer_id, c.name, c.code,
+       c.phone_number, m.id AS sms_id, m.state, sms_document(m) AS sms
 FROM orders o
 JOIN customers c ON c.id = o.customer_id
 LEFT JOIN sms_messages m ON m.order_id = o.id

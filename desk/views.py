@@ -1,9 +1,11 @@
 """The counter: find or add a customer, place an order, see its SMS go, put right what was wrong."""
 
+import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 from django.db import IntegrityError, transaction
@@ -14,18 +16,24 @@ from django.urls import reverse
 from customers.views import QUERIES as CUSTOMER_QUERIES
 from customers.views import CustomerInput, CustomerView
 from desk.finding import find_customers, to_international
+from desk.forms import checked, constraint_fault, form_key, overtaken, typed
 from desk.pages import found_or_404, is_from_htmx, page, uuid_or_none
 from desk.sql import QUERIES, fetch_all, fetch_row
 from orders.placing import QUERIES as ORDER_QUERIES
-from orders.placing import place_order
+from orders.placing import KeptAnswer, place_order_once
 from orders.views import OrderInput
-from savannah.api import FIRST_PAGE, Input, violated_constraint
-from savannah.sql import fetch_value
+from savannah.api import FIRST_PAGE, violated_constraint
+from savannah.idempotency import Key, KeyInUse, KeyReused
+from savannah.sql import fetch_one, fetch_value
 from sms import outbox
 
 ORDERS_A_PAGE = 20
 CUSTOMER_GONE = "There is no such customer. It may have been deleted."
 ORDER_GONE = "There is no such order. It may have been deleted."
+PLACED_ALREADY = "An order was placed from this form already: see below. Place this one as well, if it is another."
+STILL_PLACING = "This order is still being placed. Press again in a moment: there will be one order."
+# For so long the second of two clicks waits for what the first one did.
+TWIN_WAITS_SECONDS = 3.0
 
 
 @page("customers.view_customer", "GET")
@@ -70,50 +78,60 @@ def add_customer(request: HttpRequest) -> HttpResponse:
         guess = to_international(text)
         return _customer_form(request, {"phone_number": guess} if guess else {"name": text})
     given = _typed_customer(request)
-    fields, faults = _checked(CustomerInput(data=given))
+    fields, faults = checked(CustomerInput(data=given))
     if not faults:
         try:
             with transaction.atomic():
                 document = fetch_value(CUSTOMER_QUERIES.create_customer, **fields)
         except IntegrityError as error:
-            faults = _constraint_fault(error, CustomerView.constraints)
+            if same := fetch_value(QUERIES.find_same_customer, **fields):
+                return redirect("desk-customer", same)  # the form came twice
+            faults = constraint_fault(error, CustomerView.constraints)
         else:
             return redirect("desk-customer", orjson.loads(document)["id"])
-    return _customer_form(request, given, faults)
+    return _customer_form(request, given, faults=faults)
 
 
 @page("customers.change_customer", "GET", "POST")
 def edit_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
-    """`/customers/<id>/edit`."""
+    """`/customers/<id>/edit`: of the version that was opened: nobody overwrites what they have not seen."""
     customer = found_or_404(fetch_row(QUERIES.get_customer, id=customer_id), CUSTOMER_GONE)
     if request.method != "POST":
         return _customer_form(request, customer, customer=customer)
     given = _typed_customer(request)
-    fields, faults = _checked(CustomerInput(data=given))
+    fields, faults = checked(CustomerInput(data=given))
     if not faults:
+        versions = [request.POST.get("version", "")]
         try:
             with transaction.atomic():
-                fetch_value(CUSTOMER_QUERIES.update_customer, id=customer_id, versions=None, **fields)
+                row = fetch_one(CUSTOMER_QUERIES.update_customer, id=customer_id, versions=versions, **fields)
         except IntegrityError as error:
-            faults = _constraint_fault(error, CustomerView.constraints)
+            faults = constraint_fault(error, CustomerView.constraints)
         else:
-            return redirect("desk-customer", customer_id)
-    return _customer_form(request, given, faults, customer=customer)
+            customer = found_or_404(fetch_row(QUERIES.get_customer, id=customer_id), CUSTOMER_GONE)
+            if _is_saved(row, fields, customer):
+                return redirect("desk-customer", customer_id)
+    given, changes = overtaken(request, given, customer)
+    return _customer_form(request, given, faults=faults, customer=customer, changes=changes)
+
+
+def _is_saved(row: tuple[Any, ...] | None, fields: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether an edit has been made: by this request, or by one before it whose answer was lost."""
+    return bool(row and row[0]) or all(now[name] == value for name, value in fields.items())
 
 
 def _typed_customer(request: HttpRequest) -> dict[str, str]:
-    given = _typed(request, "code", "name", "phone_number")
+    given = typed(request, "code", "name", "phone_number")
     return {**given, "phone_number": to_international(given["phone_number"]) or given["phone_number"]}
 
 
-def _customer_form(
-    request: HttpRequest,
-    given: dict[str, Any],
-    faults: dict[str, str] | None = None,
-    customer: dict[str, Any] | None = None,
-) -> HttpResponse:
-    context = {"given": given, "faults": faults, "customer": customer}
-    return render(request, "desk/customer_form.html", context, status=400 if faults else 200)
+def _customer_form(request: HttpRequest, given: dict[str, Any], **context: Any) -> HttpResponse:
+    return render(request, "desk/customer_form.html", {"given": given, **context}, status=_status_of(context))
+
+
+def _status_of(context: dict[str, Any]) -> int:
+    """Return how a form is answered that was not taken: something is wrong with it, or somebody else was faster."""
+    return 400 if context.get("faults") else 409 if context.get("changes") is not None else 200
 
 
 @page("customers.view_customer", "GET")
@@ -124,36 +142,48 @@ def show_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
 
 @page("orders.add_order", "POST")
 def add_order(request: HttpRequest, customer_id: UUID) -> HttpResponse:
-    """`/customers/<id>/orders`: place an order, whose SMS is sent; the next page shows how it goes."""
+    """`/customers/<id>/orders`: place an order, whose SMS is sent; the next page shows how it goes.
+
+    A form that comes twice (a double click, a reload, a lost answer) places one order: its key is the order's.
+    """
     customer = found_or_404(fetch_row(QUERIES.get_customer, id=customer_id), CUSTOMER_GONE)
-    given = _typed(request, "item", "amount")
-    fields, faults = _checked(OrderInput(data={**given, "amount": given["amount"].replace(",", "")}))
+    given = typed(request, "item", "amount")
+    fields, faults = _checked_order(given)
     if faults:
-        return _customer_page(request, customer_id, given, faults)
-    order = place_order(customer_code=customer["code"], **fields, wait=False)
+        return _customer_page(request, customer_id, given=given, faults=faults, key=request.POST.get("key"))
+    try:
+        order = _place_once(form_key(request, fields), customer_code=customer["code"], **fields)
+    except KeyReused:
+        return _customer_page(request, customer_id, given=given, refusal=PLACED_ALREADY)
+    except KeyInUse:
+        return _customer_page(request, customer_id, given=given, refusal=STILL_PLACING, key=request.POST.get("key"))
     if order is None:
         raise Http404(CUSTOMER_GONE)
-    placed = urlencode({"placed": orjson.loads(order.document)["id"]})
-    return HttpResponseRedirect(f"{reverse('desk-customer', args=[customer_id])}?{placed}")
+    placed = {"placed": orjson.loads(order.body)["id"], **({"again": 1} if order.replayed else {})}
+    return HttpResponseRedirect(f"{reverse('desk-customer', args=[customer_id])}?{urlencode(placed)}")
 
 
-def _customer_page(
-    request: HttpRequest,
-    customer_id: UUID,
-    given: dict[str, str] | None = None,
-    faults: dict[str, str] | None = None,
-) -> HttpResponse:
+def _place_once(key: Key, **fields: Any) -> KeptAnswer | None:
+    deadline = time.monotonic() + TWIN_WAITS_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(KeyInUse):
+            return place_order_once(key, wait=False, **fields)
+        time.sleep(0.05)
+    return place_order_once(key, wait=False, **fields)
+
+
+def _checked_order(given: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    return checked(OrderInput(data={**given, "amount": given["amount"].replace(",", "")}))
+
+
+def _customer_page(request: HttpRequest, customer_id: UUID, *, key: str | None = None, **context: Any) -> HttpResponse:
     customer = found_or_404(fetch_row(QUERIES.get_customer, id=customer_id), CUSTOMER_GONE)
     sees_orders = request.user.has_perm("orders.view_order")
     orders = _orders(request, QUERIES.list_orders_of_customer, customer_id=customer_id) if sees_orders else {}
-    context = {
-        "customer": customer,
-        "given": given or {},
-        "faults": faults,
-        "placed": uuid_or_none(request.GET.get("placed")),
-        **orders,
-    }
-    return render(request, "desk/customer.html", context, status=400 if faults else 200)
+    placed = uuid_or_none(request.GET.get("placed"))
+    shown = {"customer": customer, "placed": placed, "key": uuid_or_none(key) or uuid4(), **orders, **context}
+    status = 409 if "refusal" in context else 400 if context.get("faults") else 200
+    return render(request, "desk/customer.html", shown, status=status)
 
 
 @page("customers.delete_customer", "POST")
@@ -198,17 +228,25 @@ def _with_times(sms: dict[str, Any]) -> dict[str, Any]:
 
 @page("orders.change_order", "GET", "POST")
 def edit_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """`/orders/<id>/edit`."""
+    """`/orders/<id>/edit`: as edit_customer."""
     order = found_or_404(fetch_row(QUERIES.get_order, id=order_id), ORDER_GONE)
     if request.method != "POST":
-        return render(request, "desk/order_form.html", {"order": order, "given": order})
-    given = _typed(request, "item", "amount")
-    fields, faults = _checked(OrderInput(data={**given, "amount": given["amount"].replace(",", "")}))
-    if faults:
-        context = {"order": order, "given": given, "faults": faults}
-        return render(request, "desk/order_form.html", context, status=400)
-    fetch_value(ORDER_QUERIES.update_order, id=order_id, versions=None, **fields)
-    return redirect("desk-order", order_id)
+        return _order_form(request, order, order)
+    given = typed(request, "item", "amount")
+    fields, faults = _checked_order(given)
+    if not faults:
+        versions = [request.POST.get("version", "")]
+        row = fetch_one(ORDER_QUERIES.update_order, id=order_id, versions=versions, **fields)
+        order = found_or_404(fetch_row(QUERIES.get_order, id=order_id), ORDER_GONE)
+        if _is_saved(row, fields, order):
+            return redirect("desk-order", order_id)
+    given, changes = overtaken(request, given, order)
+    return _order_form(request, order, given, faults=faults, changes=changes)
+
+
+def _order_form(request: HttpRequest, order: dict[str, Any], given: dict[str, Any], **context: Any) -> HttpResponse:
+    shown = {"order": order, "given": given, **context}
+    return render(request, "desk/order_form.html", shown, status=_status_of(context))
 
 
 @page("orders.delete_order", "POST")
@@ -253,26 +291,3 @@ def live(request: HttpRequest) -> HttpResponse:
     """`/live?order=<id>&...`: how the SMS of these orders stand now; a page asks until all are at their end."""
     ids = [id_ for id_ in map(uuid_or_none, request.GET.getlist("order")[:ORDERS_A_PAGE]) if id_]
     return render(request, "desk/live.html", {"orders": fetch_all(QUERIES.list_states, ids=ids), "swap": True})
-
-
-# --- forms ------------------------------------------------------------------------------------------------------------
-
-
-def _typed(request: HttpRequest, *names: str) -> dict[str, str]:
-    return {name: request.POST.get(name, "") for name in names}
-
-
-def _checked(form: Input) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the fields as the API takes them, and what is wrong with them, by field, in the API's words."""
-    form.is_valid()
-    return form.validated_data if not form.errors else {}, {
-        name: str(errors[0]) for name, errors in form.errors.items()
-    }
-
-
-def _constraint_fault(error: IntegrityError, sentences: Any) -> dict[str, str]:
-    violation = violated_constraint(error)
-    if violation not in sentences:
-        raise error
-    _, sentence, field = sentences[violation]
-    return {field: sentence}

@@ -64,3 +64,14 @@ def placed(customer: Customer, item: str = "Maize flour") -> Order:
 def names(answer) -> list[str]:
     """Return the names that a page shows."""
     return re.findall(r'<span class="name">(.*?)</span>', answer.content.decode(), re.DOTALL)
+
+
+def opened(client: Client, address: str) -> dict[str, str]:
+    """Open a page with a form, and return the form's fields as they are filled in."""
+    return fields_of(client.get(address).content.decode())
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """Return the fields of a page's form, what it keeps to itself included."""
+    inputs = (dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<input [^>]*>", page))
+    return {field["name"]: field.get("value", "") for field in inputs if field.get("name", "q") != "q"}

@@ -1,17 +1,21 @@
 """What people do at the counter, as a browser without JavaScript asks for it (tests/browser has one with)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
 
+from conftest import eventually
 from customers.models import Customer
 from desk.finding import find_customers, to_international
 from desk.sql import QUERIES, fetch_all
-from desk.tests.conftest import names, placed
+from desk.tests.conftest import fields_of, names, opened, placed
 from orders.models import Order
+from savannah.sql import conninfo
 from sms.models import Message
 
 
@@ -92,7 +96,7 @@ def test_it_says_what_is_wrong_with_a_customer_and_keeps_what_was_typed(clerk, w
         "/customers/new",
         f"/customers/{Customer.objects.create(code='X', name='X', phone_number='+254722111222').pk}/edit",
     ):
-        answer = clerk.post(address, given)
+        answer = clerk.post(address, {**opened(clerk, address), **given})
         page = answer.content.decode()
         assert (answer.status_code, sentence in page) == (400, True)
         assert f'value="{given["code"]}"' in page
@@ -100,10 +104,57 @@ def test_it_says_what_is_wrong_with_a_customer_and_keeps_what_was_typed(clerk, w
 
 def test_it_edits_a_customer(clerk, wanjiku):
     address = f"/customers/{wanjiku.pk}/edit"
-    assert 'value="Wanjiku Kamau"' in clerk.get(address).content.decode()
-    clerk.post(address, {"name": "Wanjiku Otieno", "code": "WAN01", "phone_number": "+254712345678"})
+    form = opened(clerk, address)
+    assert form["name"] == "Wanjiku Kamau"
+    clerk.post(address, {**form, "name": "Wanjiku Otieno"})
     wanjiku.refresh_from_db()
     assert wanjiku.name == "Wanjiku Otieno"
+
+
+def test_of_two_clerks_who_edit_a_customer_the_second_is_shown_what_has_changed(clerk, manager, wanjiku):
+    address = f"/customers/{wanjiku.pk}/edit"
+    mine, theirs = opened(clerk, address), opened(manager, address)
+    manager.post(address, {**theirs, "name": "Wanjiku Otieno", "phone_number": "0722 000 111"})
+    answer = clerk.post(address, {**mine, "name": "Wanjiku Njeri"})
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert "Somebody else has changed this since you opened it." in page
+    assert "Changed meanwhile from “Wanjiku Kamau” to “Wanjiku Otieno”." in page
+    assert "Changed meanwhile from “+254712345678” to “+254722000111”." in page
+    wanjiku.refresh_from_db()
+    assert wanjiku.name == "Wanjiku Otieno"
+    again = fields_of(page)
+    assert (again["name"], again["phone_number"]) == ("Wanjiku Njeri", "+254722000111")
+    assert clerk.post(address, again).status_code == 302
+    wanjiku.refresh_from_db()
+    assert (wanjiku.name, wanjiku.phone_number) == ("Wanjiku Njeri", "+254722000111")
+
+
+def test_a_fault_does_not_hide_that_somebody_else_was_faster(clerk, manager, wanjiku):
+    order = placed(wanjiku)
+    address = f"/orders/{order.pk}/edit"
+    mine, theirs = opened(clerk, address), opened(manager, address)
+    manager.post(address, {**theirs, "item": "Rice"})
+    answer = clerk.post(address, {**mine, "item": "Beans", "amount": "0"})
+    page = answer.content.decode()
+    assert (answer.status_code, "Must be more than 0." in page) == (400, True)
+    assert "Changed meanwhile from “Maize flour” to “Rice”." in page
+    assert "Somebody else has changed this since you opened it." in page
+    assert fields_of(page)["item"] == "Beans"
+
+
+def test_of_two_clerks_who_edit_an_order_at_once_one_wins(clerk, manager, wanjiku):
+    order = placed(wanjiku)
+    address = f"/orders/{order.pk}/edit"
+    mine, theirs = opened(clerk, address), opened(manager, address)
+    assert manager.post(address, {**theirs, "amount": "99"}).status_code == 302
+    answer = clerk.post(address, {**mine, "item": "Rice"})
+    assert (answer.status_code, fields_of(answer.content.decode())["amount"]) == (409, "99.00")
+    order.refresh_from_db()
+    assert (order.item, order.amount) == ("Maize flour", 99)
+    twice = {**theirs, "amount": "99"}
+    assert manager.post(address, twice).status_code == 302, "the same form, sent again by a reload"
+    assert clerk.post(address, {"item": "Rice", "amount": "1"}).status_code == 409, "a form without its version"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -121,6 +172,74 @@ def test_it_places_an_order_whose_sms_is_queued(clerk, wanjiku):
         assert "Maize flour" in clerk.get(address).content.decode()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_order_form_that_comes_twice_places_one_order(clerk, wanjiku):
+    address = f"/customers/{wanjiku.pk}/orders"
+    form = {**opened(clerk, f"/customers/{wanjiku.pk}/"), "item": "Maize flour", "amount": "2,280"}
+    first, second = clerk.post(address, form), clerk.post(address, {**form, "amount": "2280.00"})
+    order = Order.objects.get()
+    assert first["Location"] == f"/customers/{wanjiku.pk}/?placed={order.pk}"
+    assert second["Location"] == f"/customers/{wanjiku.pk}/?placed={order.pk}&again=1"
+    assert "The form came twice; there is one order." in clerk.get(second["Location"]).content.decode()
+    assert Message.objects.count() == 1
+    other = clerk.post(address, {**form, "item": "Rice"})
+    page = other.content.decode()
+    assert (other.status_code, "An order was placed from this form already" in page) == (409, True)
+    fresh = fields_of(page)
+    assert (fresh["item"], fresh["amount"]) == ("Rice", "2,280")
+    assert clerk.post(address, fresh).status_code == 302
+    assert Order.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_place_one_order(clerk, wanjiku):
+    address = f"/customers/{wanjiku.pk}/orders"
+    form = {**opened(clerk, f"/customers/{wanjiku.pk}/"), "item": "Maize flour", "amount": "2280"}
+
+    def click(_: int) -> str:
+        window = Client()
+        window.cookies = clerk.cookies
+        return window.post(address, form)["Location"].partition("&")[0]
+
+    with ThreadPoolExecutor(4) as clicks:
+        shown = set(clicks.map(click, range(4)))
+    assert shown == {f"/customers/{wanjiku.pk}/?placed={Order.objects.get().pk}"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_form_whose_twin_takes_long_is_kept(clerk, wanjiku, monkeypatch):
+    monkeypatch.setattr("desk.views.TWIN_WAITS_SECONDS", 0.1)
+    address = f"/customers/{wanjiku.pk}/orders"
+    form = {**opened(clerk, f"/customers/{wanjiku.pk}/"), "item": "Maize flour", "amount": "2280"}
+    # Innermost the connection: whatever fails, it lets the clicks go before they are waited for.
+    with ThreadPoolExecutor() as clicks, psycopg.connect(conninfo("a test")) as other:
+        # The first click's transaction waits here: for the customer whose row its order refers to.
+        other.execute("SELECT FROM customers FOR UPDATE")
+        first = clicks.submit(clerk.post, address, form)
+        eventually(lambda: other.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
+        second = clicks.submit(clerk.post, address, form).result(10)
+        page = second.content.decode()
+        assert (second.status_code, "This order is still being placed." in page) == (409, True)
+        other.commit()
+        assert first.result().status_code == 302
+    assert clerk.post(address, fields_of(page))["Location"].endswith(f"?placed={Order.objects.get().pk}&again=1")
+
+
+def test_a_customer_whose_form_comes_twice_is_added_once(clerk):
+    form = {"name": "Njeri", "code": "N1", "phone_number": "0733 445 566"}
+    first, second = clerk.post("/customers/new", form), clerk.post("/customers/new", form)
+    assert first["Location"] == second["Location"] == f"/customers/{Customer.objects.get().pk}/"
+
+
+def test_a_form_sent_by_script_is_told_where_to_go(clerk, wanjiku):
+    script = {"HX-Request": "true"}
+    address = f"/customers/{wanjiku.pk}/edit"
+    answer = clerk.post(address, {**opened(clerk, address), "name": "New"}, headers=script)
+    assert (answer.status_code, answer["HX-Redirect"]) == (200, f"/customers/{wanjiku.pk}/")
+    signed_out = Client().get("/live", headers=script)
+    assert (signed_out.status_code, signed_out["HX-Refresh"]) == (200, "true")
+
+
 @pytest.mark.parametrize(
     ("amount", "sentence"),
     [("", "Must be a number."), ("x", "Must be a number."), ("0", "Must be more than 0."), ("1.234", "two decimals")],
@@ -136,8 +255,9 @@ def test_it_says_what_is_wrong_with_an_order(clerk, wanjiku, amount, sentence):
 
 def test_it_edits_an_order(clerk, wanjiku):
     order = placed(wanjiku)
-    assert 'value="2280.00"' in clerk.get(f"/orders/{order.pk}/edit").content.decode()
-    clerk.post(f"/orders/{order.pk}/edit", {"item": "Rice", "amount": "99"})
+    form = opened(clerk, f"/orders/{order.pk}/edit")
+    assert form["amount"] == "2280.00"
+    clerk.post(f"/orders/{order.pk}/edit", {**form, "item": "Rice", "amount": "99"})
     order.refresh_from_db()
     assert (order.item, order.amount) == ("Rice", 99)
 

@@ -6,7 +6,8 @@ import itertools
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import DESKTOP, PHONE
+from conftest import Service
+from tests.browser.pages import DESKTOP, MAKE_PEOPLE, PHONE, Desk
 
 codes = (f"BR{number:03}" for number in itertools.count())
 phones = (f"07{number}" for number in itertools.count(11000000))
@@ -66,6 +67,83 @@ def test_with_the_gateway_down_the_order_is_placed_and_its_sms_goes_once_it_is_b
     expect(page.locator(SMS)).to_contain_text("Queued")
     gateway()
     expect(page.locator(SMS)).to_contain_text("Delivered", timeout=60_000)
+
+
+def test_a_form_outlives_a_server_that_is_away(browser, tmp_path):
+    service = Service(tmp_path).start().until_ready()
+    try:
+        service.manage("shell", "-c", MAKE_PEOPLE)
+        window = Desk(browser, service).sign_in()
+        page = window.page
+        window.add_customer("Nafula Wekesa", next(phones), next(codes))
+        service.end(seconds=40)
+        page.keyboard.type("Cooking oil 20 l")
+        page.keyboard.press("Tab")
+        page.keyboard.type("4,600")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("The desk does not answer. What you typed is kept")).to_be_visible()
+        expect(page.get_by_label("Item")).to_have_value("Cooking oil 20 l")
+        expect(page.get_by_label("Amount")).to_have_value("4,600")
+        assert window.violations() == ""
+        service.start().until_ready()
+        expect(page.get_by_text("The order is placed.")).to_be_visible()
+        expect(page.locator(".orders li")).to_have_count(1)
+        expect(page.get_by_text("The desk does not answer.")).to_be_hidden()
+        window.context.close()
+    finally:
+        service.end(seconds=40)
+
+
+def test_a_second_clerk_is_shown_what_the_first_has_changed(desk):
+    first = desk().sign_in()
+    first.add_customer("Akinyi Ouma", next(phones), next(codes))
+    first.place("Tea", "480")
+    first.page.locator(".orders .placed a").click()
+    first.page.get_by_role("link", name="Edit").click()
+    second = desk().sign_in("desk-boss", first.page.url.removeprefix(first.home))
+    first.page.get_by_label("Amount").fill("500")
+    first.page.get_by_role("button", name="Save").click()
+    expect(first.page.get_by_text("500.00")).to_be_visible()
+    page = second.page
+    page.get_by_label("Item").fill("Tea leaves")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Somebody else has changed this since you opened it.")).to_be_visible()
+    expect(page.get_by_text("Changed meanwhile from “480.00” to “500.00”.")).to_be_visible()
+    expect(page.get_by_label("Item")).to_have_value("Tea leaves")
+    expect(page.get_by_label("Amount")).to_have_value("500.00")
+    assert second.violations() == ""
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Tea leaves")).to_be_visible()
+    expect(page.get_by_text("500.00")).to_be_visible()
+
+
+def test_what_is_wrong_is_said_where_it_was_typed(desk):
+    window = desk().sign_in()
+    window.add_customer("Zawadi Mumo", next(phones), next(codes))
+    page = window.page
+    page.get_by_label("Item").fill("Beans")
+    page.get_by_label("Amount").fill("ten")
+    page.get_by_role("button", name="Place order").click()
+    expect(page.get_by_text("Must be a number.")).to_be_visible()
+    expect(page.get_by_label("Item")).to_have_value("Beans")
+    page.get_by_label("Amount").fill("10")
+    page.get_by_role("button", name="Place order").click()
+    expect(page.locator(".orders .placed")).to_contain_text("Beans")
+
+
+def test_without_javascript_an_order_form_that_is_sent_again_places_one_order(desk):
+    window = desk(java_script_enabled=False).sign_in()
+    page = window.page
+    page.goto("/customers/new")
+    page.get_by_label("Name").fill("Mutiso Kilonzo")
+    page.get_by_label("Phone").fill(next(phones))
+    page.get_by_label("Code", exact=True).fill(next(codes))
+    page.get_by_role("button", name="Add customer").click()
+    page.get_by_label("Item").fill("Millet")
+    page.get_by_label("Amount").fill("75")
+    page.get_by_role("button", name="Place order").dblclick()
+    expect(page.get_by_text("The order is placed.")).to_be_visible()
+    expect(page.locator(".orders li")).to_have_count(1)
 
 
 def test_a_deletion_has_a_way_back(desk):

@@ -1,4 +1,5 @@
-// What htmx has no attribute for: keys that reach the search and its matches, a form that is sent once, printing.
+// What htmx has no attribute for: keys that reach the search and its matches, a form that is sent once and outlives a
+// server that is away, printing.
 const search = document.getElementById("q");
 
 document.addEventListener("keydown", (event) => {
@@ -22,6 +23,33 @@ document.addEventListener("submit", (event) => {
 // A page that the browser brings back by its Back button is as it was left.
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("[data-once]")) button.disabled = false;
+});
+
+// While the desk does not answer, a form stays as it was filled in, and is sent again until it is answered: its key or
+// version has it count once.
+const AGAIN_AFTER_MS = 2000;
+const away = document.getElementById("away");
+const isForm = (detail) => detail.requestConfig.verb === "post";
+const onAway = ({ detail }) => {
+  if (detail.xhr.status > 0 && detail.xhr.status < 500) return;
+  if (isForm(detail)) {
+    away.textContent = "The desk does not answer. What you typed is kept, and is sent as soon as it is back.";
+    setTimeout(() => detail.elt.isConnected && detail.elt.requestSubmit(), AGAIN_AFTER_MS);
+  } else if (away.hidden) {
+    away.textContent = "The desk does not answer just now.";
+  }
+  away.hidden = false;
+};
+for (const event of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) document.addEventListener(event, onAway);
+
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const { status } = detail.xhr;
+  if (status < 500) away.hidden = true;
+  if (!isForm(detail) || status < 400 || status >= 500) return;
+  // What is wrong with a form is an answer like any other; a page that is no form the browser is to show whole.
+  detail.isError = false;
+  if (status === 400 || status === 409) detail.shouldSwap = true;
+  else detail.elt.submit();
 });
 
 for (const button of document.querySelectorAll("[data-print]")) {

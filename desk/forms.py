@@ -1,0 +1,59 @@
+"""What is typed into a form of the desk: read, checked, and kept when somebody else was faster."""
+
+from typing import Any
+from uuid import uuid4
+
+from django.db import IntegrityError
+from django.http import HttpRequest
+
+from desk.pages import uuid_or_none
+from savannah.api import Input, violated_constraint
+from savannah.idempotency import Key, fingerprint_of
+
+
+def typed(request: HttpRequest, *names: str) -> dict[str, str]:
+    """Return what was typed into each field."""
+    return {name: request.POST.get(name, "") for name in names}
+
+
+def checked(form: Input) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the fields as the API takes them, and what is wrong with them, by field, in the API's words."""
+    form.is_valid()
+    faults = {name: str(errors[0]) for name, errors in form.errors.items()}
+    return ({} if faults else form.validated_data), faults
+
+
+def constraint_fault(error: IntegrityError, sentences: Any) -> dict[str, str]:
+    """Return what a violated constraint says of which field; raise the error when it says nothing."""
+    violation = violated_constraint(error)
+    if violation not in sentences:
+        raise error
+    _, sentence, field = sentences[violation]
+    return {field: sentence}
+
+
+def form_key(request: HttpRequest, fields: dict[str, Any]) -> Key:
+    """Return the key that a form carries, so that it counts once however often it comes; one without is a new form."""
+    return Key(
+        caller=f"desk {request.user.pk}",
+        operation=f"POST {request.path}",
+        key=str(uuid_or_none(request.POST.get("key")) or uuid4()),
+        fingerprint=fingerprint_of(fields),
+    )
+
+
+def overtaken(
+    request: HttpRequest, given: dict[str, str], now: dict[str, Any]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Return what a form shows that was not saved, and what somebody else has made of which field meanwhile.
+
+    The form carries each field as it was when it was opened (`seen-...`), so that both changes can be told apart: the
+    clerk's own text stays, and a field that the clerk left alone is as it is now.
+    """
+    shown, changes = dict(given), {}
+    for name, text in given.items():
+        seen, new = request.POST.get(f"seen-{name}", ""), str(now[name])
+        if new != seen:
+            shown[name] = new if text == seen else text
+            changes[name] = {"before": seen, "now": new}
+    return shown, changes
