@@ -81,6 +81,10 @@ FROM (
     LIMIT :limit
 ) page;
 
+-- name: forget_audit
+-- Entries that are old enough, a part of them at a time; how many those were.
+SELECT audit_forget(make_interval(days => :days), :most);
+
 -- name: lock_family
 -- Let one transaction at a time rotate or end a family of refresh tokens.
 SELECT pg_advisory_xact_lock(hashtextextended(:family, 0));

@@ -1,12 +1,15 @@
 """What `manage.py upkeep` does here."""
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from oauth2_provider.models import clear_expired as clear_expired_tokens
 
-from savannah.sql import load_queries
+from savannah.sql import fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
+# Entries of the audit that one statement deletes: it is over soon, and orders go on being noted beside it.
+FORGET_AT_ONCE = 10_000
 
 
 def clear_expired() -> int:
@@ -17,3 +20,12 @@ def clear_expired() -> int:
         cursor.execute(QUERIES.clear_devices)
         count: int = cursor.rowcount
         return count
+
+
+def forget_audit() -> int:
+    """Delete the audit's entries that are older than AUDIT_KEEP_DAYS, 0 for none. Returns how many those were."""
+    total, last = 0, FORGET_AT_ONCE if settings.AUDIT_KEEP_DAYS else 0
+    while last == FORGET_AT_ONCE:
+        last = fetch_value(QUERIES.forget_audit, days=settings.AUDIT_KEEP_DAYS, most=FORGET_AT_ONCE)
+        total += last
+    return total

@@ -24,6 +24,9 @@ CREATE FUNCTION audit_append_only() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    IF TG_OP = 'DELETE' AND current_setting('savannah.audit_forgets', true) = 'yes' THEN
+        RETURN NULL;
+    END IF;
     RAISE EXCEPTION 'the audit is append-only' USING ERRCODE = 'insufficient_privilege';
 END
 $$;
@@ -79,6 +82,21 @@ CREATE TABLE audit (
 CREATE FUNCTION audit_document(a audit) RETURNS text
     LANGUAGE sql STABLE
     RETURN (json_build_object('id', (a).id, 'at', to_char(((a).at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'actor', (a).actor, 'actor_id', (a).actor_id, 'client', (a).client, 'action', (a).action, 'subject', (a).subject, 'subject_id', (a).subject_id, 'before', (a).before, 'after', (a).after))::text;
+
+CREATE FUNCTION audit_forget(age interval, most integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    forgotten integer;
+BEGIN
+    PERFORM set_config('savannah.audit_forgets', 'yes', true);
+    WITH oldest AS (SELECT a.id FROM audit a ORDER BY a.id LIMIT most)
+    DELETE FROM audit USING oldest WHERE audit.id = oldest.id AND audit.at < now() - age;
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    PERFORM set_config('savannah.audit_forgets', 'no', true);
+    RETURN forgotten;
+END
+$$;
 
 CREATE FUNCTION audit_grant() RETURNS trigger
     LANGUAGE plpgsql
@@ -1482,6 +1500,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('accounts', '0002_roles', CURRENT_TIMESTAMP),
     ('accounts', '0003_audit', CURRENT_TIMESTAMP),
     ('accounts', '0004_identities', CURRENT_TIMESTAMP),
+    ('accounts', '0005_audit_forget', CURRENT_TIMESTAMP),
     ('admin', '0001_initial', CURRENT_TIMESTAMP),
     ('admin', '0002_logentry_remove_auto_add', CURRENT_TIMESTAMP),
     ('admin', '0003_logentry_add_action_flag_choices', CURRENT_TIMESTAMP),

@@ -255,7 +255,14 @@ SIGN_INS_PER_MINUTE = env.int("SIGN_INS_PER_MINUTE", default=30)
 # `manage.py run` starts `manage.py upkeep` this often; with another scheduler, let that start it. 0: never.
 UPKEEP_SECONDS = env.int("UPKEEP_SECONDS", default=3600)
 # What it calls: functions that delete what is no longer needed, and return how much that was.
-UPKEEP = ["accounts.upkeep.clear_expired", "savannah.throttle.forget_old", "savannah.idempotency.forget_old"]
+UPKEEP = [
+    "accounts.upkeep.clear_expired",
+    "accounts.upkeep.forget_audit",
+    "savannah.throttle.forget_old",
+    "savannah.idempotency.forget_old",
+]
+# Older entries of the audit are deleted; 0: none ever is.
+AUDIT_KEEP_DAYS = env.int("AUDIT_KEEP_DAYS", default=0)
 
 # --- admin ------------------------------------------------------------------------------------------------------------
 UNFOLD = {

@@ -9,12 +9,17 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
+from accounts import upkeep
 from accounts.clients import Registration, register
 from accounts.tests.browser import PASSWORD
 from conftest import Api, refused
 from savannah.sql import fetch_value
 
 JANE = {"code": "CUST002", "name": "Jane", "phone_number": "+254712345679"}
+AGED = """
+INSERT INTO audit (at, action, subject)
+SELECT now() - make_interval(days => age), 'aged', 'customers' FROM unnest(%(ages)s::int[]) age
+"""
 
 
 @pytest.fixture
@@ -142,6 +147,19 @@ def test_it_comes_in_pages_when_asked_to(api):
 def test_nobody_changes_it(deed):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(deed)
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, 26), (3, 2), (9, 26)])
+def test_it_is_kept_for_as_long_as_the_operator_says(transactional_db, settings, monkeypatch, days, left):
+    monkeypatch.setattr(upkeep, "FORGET_AT_ONCE", 10)
+    settings.AUDIT_KEEP_DAYS = days
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_forget('-1 day', 1000000)")  # what other tests left
+        cursor.execute(AGED, {"ages": [5] * 24 + [1, 0]})
+        upkeep.forget_audit()
+        assert cursor.execute("SELECT count(*) FROM audit WHERE action = 'aged'").fetchone() == (left,)
+        with pytest.raises(DatabaseError, match="append-only"):
+            cursor.execute("DELETE FROM audit WHERE action = 'aged'")
 
 
 def test_nobodys_name_sticks_to_a_connection(api):
