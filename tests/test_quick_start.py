@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 import pytest
+import yaml
+from django.conf import settings
 
 from conftest import ROOT, Api, Service, eventually
 from savannah.embedded.server import stop_server
+from savannah.processes import companions, upkeep
 
 EXAMPLE = ROOT / "Docker" / ".env.example"
 ASK = """
@@ -59,6 +62,31 @@ def _settings(environment, data_dir) -> list:
         check=True,
     )
     return json.loads(done.stdout)
+
+
+@pytest.fixture
+def services():
+    """The services of Docker/compose.yaml."""
+    return yaml.safe_load((ROOT / "Docker" / "compose.yaml").read_text())["services"]
+
+
+def test_compose_builds_the_image_once_and_migrates_before_web_and_worker_start(services):
+    assert [name for name, service in services.items() if "build" in service] == ["migrate"]
+    migrated = {"migrate": {"condition": "service_completed_successfully"}}
+    assert [services[name]["depends_on"] for name in ("web", "worker")] == [migrated, migrated]
+
+
+def test_docker_compose_1_knows_every_word_at_the_top_of_the_compose_file():
+    top = yaml.safe_load((ROOT / "Docker" / "compose.yaml").read_text())
+    assert {word for word in top if not word.startswith("x-")} == {"services", "volumes"}
+
+
+def test_compose_kills_a_worker_only_after_its_sends_have_had_their_time(services, monkeypatch):
+    worker = services["worker"]
+    monkeypatch.setattr(settings, "SMS_STOP_SECONDS", worker["environment"]["SMS_STOP_SECONDS"])
+    monkeypatch.setattr(settings, "SMS_STAND_IN", True)
+    parts = [*companions(), *upkeep()]
+    assert sum(part.grace_seconds for part in parts) < int(worker["stop_grace_period"].removesuffix("s"))
 
 
 def test_web_and_worker_run_apart(tmp_path):
