@@ -1,9 +1,14 @@
-"""What deploy/ asks of /metrics is there; what smoke.sh says is true."""
+"""What deploy/ asks of /metrics is there; what smoke.sh says is true; deploy.sh asks every hook."""
 
 import json
 import re
 import subprocess
+import threading
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
 import requests
 from django.core.management import get_commands
 
@@ -63,3 +68,54 @@ def test_the_smoke_test_passes_here_and_fails_for_another_version(service):
     assert passed.stdout.startswith(f"{service.url} works")
     assert other.returncode == 1
     assert "Not ready" in other.stderr
+
+
+class Hooks(ThreadingHTTPServer):
+    """The deploy hooks of web and worker: what they were asked for, and what they answer."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Hook)
+        self.asked: list[str] = []
+        self.refuses = "nobody"
+
+    def deploy(self, image: str) -> subprocess.CompletedProcess[str]:
+        hooks = "".join(f"http://127.0.0.1:{self.server_port}/{name}?key=s3cret\n" for name in ("web", "worker"))
+        environment = {"PATH": "/usr/bin:/bin", "DEPLOY_HOOKS": hooks}
+        command = [str(DEPLOY / "deploy.sh"), image]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+class _Hook(BaseHTTPRequestHandler):
+    server: Hooks
+
+    def do_POST(self) -> None:
+        self.server.asked.append(self.path)
+        refused = self.path.startswith(f"/{self.server.refuses}?")
+        self.send_response(HTTPStatus.UNAUTHORIZED if refused else HTTPStatus.OK)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def hooks() -> Iterator[Hooks]:
+    with Hooks() as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server
+        server.shutdown()
+
+
+def test_deploying_asks_every_hook_for_the_image(hooks):
+    done = hooks.deploy("ghcr.io/savannah/orders@sha256:1f")
+    assert done.returncode == 0, done.stderr
+    image = "imgURL=ghcr.io%2Fsavannah%2Forders%40sha256%3A1f"
+    assert hooks.asked == [f"/web?key=s3cret&{image}", f"/worker?key=s3cret&{image}"]
+
+
+def test_a_hook_that_refuses_fails_the_deployment_and_no_output_has_the_hook(hooks):
+    hooks.refuses = "worker"
+    done = hooks.deploy("ghcr.io/savannah/orders:stable")
+    assert done.returncode != 0
+    assert "401" in done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
