@@ -16,8 +16,7 @@ def alive(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """`GET /readyz`: 200 when the database answers and is migrated, else 503; and how the SMS are."""
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if lacks_migrations():
             return _not_ready("migrations are missing")
         sms = {
             "sms_workers": count_workers(),
@@ -27,6 +26,12 @@ def ready(request: HttpRequest) -> JsonResponse:
     except DatabaseError:
         return _not_ready("the database does not answer")
     return JsonResponse({"status": "ready", "version": settings.VERSION, **sms, "stand_in": settings.SMS_STAND_IN})
+
+
+def lacks_migrations() -> bool:
+    """Whether the database is behind the code: `manage.py migrate` has something to do."""
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def _not_ready(reason: str) -> JsonResponse:

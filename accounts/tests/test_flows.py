@@ -9,6 +9,7 @@ import pytest
 from authlib.integrations.requests_client import OAuth2Session
 
 from accounts.tests.browser import CALLBACK, PASSWORD, landed
+from conftest import Service
 
 
 def test_it_publishes_what_the_specification_shows(provider, shop):
@@ -307,6 +308,15 @@ def test_a_token_in_one_line(people, provider):
     assert provider.lets_in(people.manage("token", "--user", "amina", "--hours", "0.1"))
     with pytest.raises(AssertionError, match="There is no active user nobody"):
         people.manage("token", "--user", "nobody")
+
+
+def test_a_command_that_comes_before_the_tables_says_so_in_a_line(tmp_path):
+    unmigrated = Service(tmp_path)
+    for command in ("token", "setup_oauth", "upkeep"):
+        with pytest.raises(
+            AssertionError, match=r"\AThe database lacks tables\. Run `python manage\.py migrate`.*\n +\n"
+        ):
+            unmigrated.manage(command)
 
 
 def test_the_admin_lists_applications_without_their_secrets(as_operator, browser, shop):
