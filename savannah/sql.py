@@ -1,16 +1,16 @@
 """Raw SQL, kept in a `queries.sql` an app: each statement has a name, a line on what it does, `:name` parameters."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg.conninfo import make_conninfo
+
+from savannah.postgres.base import Pool
 
 # Who acts in this request, as the audit reads it; statements that write name it by acting(:actor).
 ACTOR: ContextVar[str | None] = ContextVar("ACTOR", default=None)
@@ -64,28 +64,21 @@ def fetch_one(statement: str, **parameters: Any) -> tuple[Any, ...] | None:
     It is a part of the transaction that is open; without one, it borrows a connection for as long as it runs.
     """
     values = {"actor": ACTOR.get(), **parameters}
-    database = connections[DEFAULT_DB_ALIAS]
-    row: tuple[Any, ...] | None
+    database: Any = connections[DEFAULT_DB_ALIAS]
     if database.connection is not None:
         with database.cursor() as cursor:
             cursor.execute(statement, values)
-            row = cursor.fetchone()
+            row: tuple[Any, ...] | None = cursor.fetchone()
             return row
-    with database.wrap_database_errors, _borrowed(database) as borrowed:
-        row = borrowed.execute(statement, values).fetchone()
-        return row
-
-
-@contextmanager
-def _borrowed(database: Any) -> Iterator[psycopg.Connection]:
-    pool = database.pool
+    pool: Pool = database.pool
     if pool.closed:
         pool.open()
-    borrowed = pool.getconn()
-    try:
-        yield borrowed
-    finally:
-        pool.putconn(borrowed)
+    with database.wrap_database_errors:
+        borrowed = pool.getconn()
+        try:
+            return borrowed.fetch_row(statement, values)
+        finally:
+            pool.putconn(borrowed)
 
 
 def fetch_value(statement: str, **parameters: Any) -> Any:

@@ -8,7 +8,9 @@ from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
 from psycopg_pool import ConnectionPool
 
-Pool = ConnectionPool[psycopg.Connection]
+from savannah.postgres.connection import Connection
+
+Pool = ConnectionPool[Connection]
 
 
 class DatabaseWrapper(PostgresWrapper):
@@ -25,6 +27,7 @@ class DatabaseWrapper(PostgresWrapper):
             return None
         if self.alias not in self._connection_pools:
             pool = ConnectionPool(
+                connection_class=Connection,
                 kwargs={**self.get_connection_params(), "autocommit": True},
                 open=False,
                 configure=self._configure_connection,
