@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from savannah.headers import protect
 from savannah.sql import ACTOR
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -33,6 +34,7 @@ def pages_begin(answer_page: Answer) -> Answer:
         # Nobody's deed yet, whatever this thread did before.
         ACTOR.set(None)
         response = answer_api(request)
+        protect(request, response)
         if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
             response.headers["Content-Length"] = str(len(response.content))
         return response

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -10,6 +11,26 @@ DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 # Alpine.js, which the admin's theme is made with, evaluates what its attributes say.
 ADMIN_POLICY = f"{PAGE_POLICY}; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
+PERMISSIONS = "camera=(), geolocation=(), microphone=()"
+
+
+def protect(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Set on an answer of the API what `Headers` and Django's SecurityMiddleware and XFrameOptionsMiddleware set."""
+    headers = response.headers
+    for name, value in _OF_DATA.items():
+        headers.setdefault(name, value)
+    if settings.SECURE_HSTS_SECONDS and request.is_secure():
+        headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
+
+
+_OF_DATA = {
+    "Content-Security-Policy": DATA_POLICY,
+    "Permissions-Policy": PERMISSIONS,
+    "X-Frame-Options": settings.X_FRAME_OPTIONS,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+    "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+}
 
 
 class Headers:
@@ -22,7 +43,7 @@ class Headers:
         """Add what the view left out."""
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", _policy(request, response))
-        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response
 
 

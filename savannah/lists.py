@@ -17,7 +17,7 @@ from django.http import HttpResponse, HttpResponseBase
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from savannah.api import Input, Page, Text, stream_list
+from savannah.api import Input, Page, Text, stream_list, validated
 from savannah.sql import fetch_one, only
 
 MOST = 1000
@@ -73,16 +73,13 @@ class Listing:
         return [sign + name for name in self.keys for sign in ("-", "")]
 
 
-def asked(query_class: Callable[..., Input], request: Request) -> dict[str, Any]:
+def asked(query_class: type[Input], request: Request) -> dict[str, Any]:
     """Return the request's validated query parameters; raise ValidationError (400)."""
     given = request.query_params
     for name in given:
         if len(given.getlist(name)) > 1:
             raise serializers.ValidationError({name[:50]: ["is given twice."]})
-    serializer = query_class(data=given.dict())
-    serializer.is_valid(raise_exception=True)
-    parameters: dict[str, Any] = serializer.validated_data
-    return parameters
+    return validated(query_class, given.dict())
 
 
 def answer_list(request: Request, listing: Listing, query: Mapping[str, Any]) -> HttpResponseBase:
@@ -90,7 +87,7 @@ def answer_list(request: Request, listing: Listing, query: Mapping[str, Any]) ->
     filters = dict(query)
     limit, cursor = filters.pop("limit", None), filters.pop("cursor", None)
     sort = filters.pop("sort", listing.sorts[0])
-    name = filters.pop("format", None) or _accepted(request.headers.get("Accept", ""))
+    name = filters.pop("format", None) or _accepted(request.META.get("HTTP_ACCEPT", ""))
     shape = SHAPES[name]
     opening = listing.csv_header + "\r\n" if name == "csv" else shape.opening
 

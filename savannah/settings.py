@@ -174,10 +174,10 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "savannah.watch.observed",
+    "savannah.fork.pages_begin",
     "django.middleware.security.SecurityMiddleware",
     "savannah.headers.Headers",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "savannah.fork.pages_begin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -35,7 +35,7 @@ def observed(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[Htt
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get("X-Request-ID", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id.set(given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex)
         started = time.perf_counter()
         response = answer(request)
