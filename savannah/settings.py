@@ -273,10 +273,12 @@ UNFOLD = {
     "SITE_ICON": lambda request: static("savannah/icon.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("savannah/icon.svg")}],
     "SHOW_HISTORY": False,
+    "SCRIPTS": [lambda request: static("desk/admin.js")],
+    "STYLES": [lambda request: static("desk/admin.css")],
     # The green of savannah.css.
     "COLORS": {
         "primary": {
-            "50": "#f0f7f3", "100": "#e4efe8", "200": "#c3ddce", "300": "#9fd0b6", "400": "#7cc7a3", "500": "#3d8a68",
+            "50": "#f0f7f3", "100": "#e4efe8", "200": "#c3ddce", "300": "#9fd0b6", "400": "#7cc7a3", "500": "#4aa37e",
             "600": "#1f5a43", "700": "#1a4c39", "800": "#173f30", "900": "#123126", "950": "#0a1d16",
         }
     },

@@ -12,6 +12,9 @@ from tests.browser.pages import DESKTOP, MAKE_PEOPLE, PHONE, Desk
 codes = (f"BR{number:03}" for number in itertools.count())
 phones = (f"07{number}" for number in itertools.count(11000000))
 SMS = ".orders .placed .badge"
+# The admin shows its menu from here on.
+WIDE = {"width": 1400, "height": 900}
+MADE, KEPT = ("customers/customer", "orders/order"), ("accounts/application", "accounts/auditentry")
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -213,6 +216,27 @@ def test_axe_finds_nothing(desk, scheme):
     page.goto(window.stand_in)
     page.wait_for_load_state("load")
     assert window.violations() == ""
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark, phone"])
+def test_axe_finds_nothing_in_the_admin(desk, scheme, viewport):
+    window = desk(color_scheme=scheme, viewport=viewport).sign_in("desk-boss")
+    window.add_customer("Halima Yusuf", next(phones), next(codes))
+    window.place("Lentils", "260")
+    page = window.page
+    lists = [f"/admin/{model}/" for model in (*MADE, "sms/message", "sms/optout", *KEPT, "auth/user", "auth/group")]
+    forms = [f"/admin/{model}/add/" for model in (*MADE, "auth/user", "auth/group")]
+    rows = []
+    for model in (*MADE, "sms/message", *KEPT, "auth/user", "auth/group"):
+        page.goto(f"/admin/{model}/")
+        rows.append(page.locator("#result_list tbody a").first.get_attribute("href"))
+    deletions = [row.replace("/change/", "/delete/") for row in rows[:2]]
+    searched = [f"{address}?q=halima" for address in lists[:3]]
+    for address in ("/admin/", "/admin/password_change/", *lists, *forms, *rows, *deletions, *searched):
+        page.goto(address, wait_until="networkidle")
+        assert window.violations() == "", address
+    page.goto("/admin/accounts/application/add/")
+    assert window.violations() == "", "what nobody may"
 
 
 def test_the_consent_page_says_who_asks_for_what(desk, staffed):
