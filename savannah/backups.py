@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from django.db import connection
+from django.db import DatabaseError, connection
 from psycopg import IsolationLevel, sql
 
 from savannah.programs import administer, run, scratch_database, start
@@ -52,7 +52,7 @@ def back_up(path: Path, say: Say) -> Mapping[str, int]:
 def restore(path: Path, say: Say) -> str:
     """Load a dump into a new database, then put that in the place of ours; return the name that ours has from now on.
 
-    What fails on the way leaves ours as it is. The change itself is two renames: connections are cut, and come again.
+    What fails on the way leaves ours as it is. Connections are cut, and come again.
     """
     ours = connection.settings_dict["NAME"]
     stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}"
@@ -64,15 +64,29 @@ def restore(path: Path, say: Say) -> str:
         administer("DROP DATABASE {} WITH (FORCE)", new)
         raise
     say(f"Restored {sum(_count_rows_of(new).values()):,} rows. Putting them in place.")
+    try:
+        _exchange(ours, new, old)
+    except DatabaseError as error:
+        administer("ALTER DATABASE {} ALLOW_CONNECTIONS true", ours)
+        administer("DROP DATABASE {} WITH (FORCE)", new)
+        raise BackupError(f"The databases could not be exchanged: {error}") from None
+    return old
+
+
+def _exchange(ours: str, new: str, old: str) -> None:
+    """Give our database the name `old`, and the new one the name of ours."""
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
     administer("ALTER DATABASE {} ALLOW_CONNECTIONS false", ours)
     with connection._nodb_cursor() as cursor:
         cursor.execute(QUERIES.cut_connections, {"database": ours})
-    administer("ALTER DATABASE {} RENAME TO {}", ours, old)
-    administer("ALTER DATABASE {} RENAME TO {}", new, ours)
-    administer("ALTER DATABASE {} ALLOW_CONNECTIONS true", old)
-    return old
+    # One message is one transaction: at no moment is there no database of our name, for which somebody would make one.
+    administer(
+        "ALTER DATABASE {} RENAME TO {}; ALTER DATABASE {} RENAME TO {}; ALTER DATABASE {} ALLOW_CONNECTIONS true",
+        *(ours, old),
+        *(new, ours),
+        old,
+    )
 
 
 def _load(path: Path, database: str, *, rows: Mapping[str, int], say: Say) -> None:

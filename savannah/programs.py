@@ -50,7 +50,7 @@ def run(name: str, *arguments: str, database: str = "") -> str:
 
 
 def administer(statement: str, *names: str) -> None:
-    """Run a statement that no transaction may hold (CREATE DATABASE), with quoted names for its `{}`."""
+    """Run statements outside of our database (CREATE DATABASE), with quoted names for their `{}`."""
     with connection._nodb_cursor() as cursor:
         cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)).as_string())
 

@@ -5,11 +5,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from conftest import ROOT, Api, eventually
+from savannah import backups
+from savannah.programs import administer
 
 CUSTOMER = {"code": "BACKUP", "name": "Njeri", "phone_number": "+254712345111"}
 ORDER = {"customer_code": "BACKUP", "item": "Lamp “warm”", "amount": 5}
@@ -34,7 +41,7 @@ def test_a_backup_under_load_is_proven_and_brings_back_what_was_lost(service, ap
 
     assert api.delete(f"/api/customers/{customer['id']}/").status_code == 204
     assert api.get(f"/api/orders/{first['id']}/").status_code == 404
-    with _many_reading(api):
+    with _many_reading(api), _always_a_database(service):
         assert "now the database customer_order_db_before_" in _pasted(service, "restore", file)
     assert eventually(lambda: api.get(f"/api/orders/{first['id']}/").ok)
     assert eventually(lambda: api.post("/api/orders/", json=ORDER).json().get("sms_sent"), 30)
@@ -72,6 +79,28 @@ def _many_reading(api) -> Iterator[None]:
         thread.join()
 
 
+@contextmanager
+def _always_a_database(service) -> Iterator[None]:
+    """Whoever looks, as a process that starts does, finds a database of our name: or it would create an empty one."""
+    over = threading.Event()
+    missed: list[bool] = []
+    pid_file = Path(service.environment["SAVANNAH_DATA_DIR"], "postgres", "postmaster.pid")
+    socket_dir = pid_file.read_text().split("\n")[4]
+
+    def look() -> None:
+        with psycopg.connect(host=socket_dir, user="postgres", dbname="postgres", autocommit=True) as database:
+            while not over.is_set():
+                found = database.execute("SELECT FROM pg_database WHERE datname = 'customer_order_db'")
+                missed.extend([True] * (found.rowcount == 0))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+    assert not missed
+
+
 class _orders_coming_in:  # noqa: N801 - used as a function
     def __init__(self, service, api) -> None:
         self.placed: list[str] = []
@@ -91,6 +120,24 @@ class _orders_coming_in:  # noqa: N801 - used as a function
     def __exit__(self, *error) -> None:
         self._over.set()
         self._thread.join()
+
+
+def test_a_restore_that_cannot_take_the_database_s_place_leaves_it_as_it_is(transactional_db, tmp_path, monkeypatch):
+    file = tmp_path / "savannah.dump"
+    call_command("backup", str(file))
+    now = datetime.now(UTC)
+    monkeypatch.setattr(backups, "datetime", SimpleNamespace(now=lambda zone: now))
+    taken = f"{connection.settings_dict['NAME']}_before_{now:%Y%m%d_%H%M%S}"
+    administer("CREATE DATABASE {} TEMPLATE template0", taken)
+    try:
+        with pytest.raises(CommandError, match=r"already exists.*The database is as it was"):
+            call_command("restore", str(file))
+    finally:
+        administer("DROP DATABASE {}", taken)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM customers")
+        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE '%%_restored_%%'")
+        assert cursor.fetchall() == []
 
 
 def test_a_file_that_is_no_backup_leaves_the_database_as_it_is(transactional_db, tmp_path):
