@@ -7,7 +7,7 @@ matched by e-mail address, faults that become error pages, sessions renewed in t
 import logging
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import jwt
 import requests
@@ -121,6 +121,22 @@ class Callback(OIDCAuthenticationCallbackView):
     def login_failure(self) -> HttpResponse:
         """Say so, and offer to try again."""
         return render(self.request, "accounts/sign_in_failed.html", status=403)
+
+
+def logout_address(request: HttpRequest) -> str | None:
+    """Return where a sign-out goes on to, for the provider to end its session (OpenID Connect RP-Initiated Logout 1.0).
+
+    None where the provider names no such place, or the user came by a password.
+    """
+    id_token = request.session.get("oidc_id_token")
+    if not (settings.OIDC_OP_LOGOUT_ENDPOINT and id_token):
+        return None
+    back = {
+        "id_token_hint": id_token,
+        "client_id": settings.OIDC_RP_CLIENT_ID,
+        "post_logout_redirect_uri": f"{settings.PUBLIC_URL}/",
+    }
+    return f"{settings.OIDC_OP_LOGOUT_ENDPOINT}?{urlencode(back)}"
 
 
 class Refresh(SessionRefresh):

@@ -60,6 +60,7 @@ from accounts.provider import (
     read_id_token,
     user_claims,
 )
+from accounts.relying import logout_address
 from savannah.api import APIView
 from savannah.throttle import client_address, take
 
@@ -159,10 +160,15 @@ class SignIn(Page, LoginView):
 
 
 class SignOut(Page, LogoutView):
-    """`/accounts/logout/`, by POST."""
+    """`/accounts/logout/`, by POST; of the provider too, where the user signed in at another one."""
 
     template_name = "accounts/signed_out.html"
-    next_page = None
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sign out, and go on to the provider or to the desk."""
+        self.next_page = logout_address(request)
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        return response
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -86,6 +86,9 @@ OIDC_OP_AUTHORIZATION_ENDPOINT = env.str("OIDC_OP_AUTHORIZATION_ENDPOINT", defau
 OIDC_OP_TOKEN_ENDPOINT = env.str("OIDC_OP_TOKEN_ENDPOINT", default=f"{OIDC_ISSUER}/token/")
 OIDC_OP_USER_ENDPOINT = env.str("OIDC_OP_USER_ENDPOINT", default=f"{OIDC_ISSUER}/userinfo/")
 OIDC_OP_JWKS_ENDPOINT = env.str("OIDC_OP_JWKS_ENDPOINT", default=f"{OIDC_ISSUER}/.well-known/jwks.json")
+# Where the provider ends its session (`end_session_endpoint` in its metadata). Empty: a sign-out ends ours alone.
+OIDC_OP_LOGOUT_ENDPOINT = env.str("OIDC_OP_LOGOUT_ENDPOINT", default="")
+OIDC_STORE_ID_TOKEN = bool(OIDC_OP_LOGOUT_ENDPOINT)
 # What the provider calls itself in its tokens.
 OIDC_OP_ISSUER = env.str("OIDC_OP_ISSUER", default="")
 if not OIDC_OP_ISSUER and f"{OIDC_ISSUER}/authorize/" != OIDC_OP_AUTHORIZATION_ENDPOINT:
