@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from conftest import eventually
@@ -18,7 +18,7 @@ from savannah.sql import conninfo
 
 OURS = ("accounts", "customers", "orders", "sms", "savannah", "desk")
 # As in savannah/management/commands/migrate.py: for so long a migration may make others wait behind it.
-LOCK_SECONDS = 2.0
+LOCK_SECONDS = 0.8
 
 CUSTOMERS = """
 INSERT INTO customers (code, name, phone_number)
@@ -63,8 +63,9 @@ def _at_the_first_version(*, customers: int, orders: int) -> None:
 
 @contextmanager
 def _traffic(address: str):
-    """Yield the seconds that each statement of a service at work takes, as they come."""
+    """Yield the seconds that each statement of a service at work takes, as they come; none may fail."""
     seconds: list[float] = []
+    failures: list[psycopg.Error] = []
     over = threading.Event()
 
     def work() -> None:
@@ -72,7 +73,10 @@ def _traffic(address: str):
             while not over.is_set():
                 for statement in TRAFFIC:
                     started = time.perf_counter()
-                    database.execute(statement)
+                    try:
+                        database.execute(statement)
+                    except psycopg.Error as failure:
+                        failures.append(failure)
                     seconds.append(time.perf_counter() - started)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -84,6 +88,7 @@ def _traffic(address: str):
         over.set()
         for thread in threads:
             thread.join()
+    assert failures == []
 
 
 def _rehearse(*, customers: int, orders: int) -> list[float]:
@@ -93,7 +98,7 @@ def _rehearse(*, customers: int, orders: int) -> list[float]:
         with _traffic(conninfo("rehearsal")) as seconds, psycopg.connect(conninfo("someone")) as someone:
             eventually(lambda: len(seconds) > 100, 60)
             someone.execute("UPDATE customers SET name = 'Somebody' WHERE code = 'C1'")
-            release = threading.Timer(2 * LOCK_SECONDS, someone.rollback)
+            release = threading.Timer(5 * LOCK_SECONDS, someone.rollback)
             release.start()
             call_command("migrate", verbosity=1)
             release.join()
@@ -106,7 +111,7 @@ def test_it_lets_requests_pass_and_tries_again_when_a_table_is_busy(transactiona
     longest = max(_rehearse(customers=100, orders=1000))
     assert "A table is busy" in capsys.readouterr().err
     # Generous: other tests may have the machine.
-    assert longest < 10 * LOCK_SECONDS
+    assert longest < 25 * LOCK_SECONDS
 
 
 @pytest.mark.rehearsal
@@ -117,6 +122,21 @@ def test_requests_go_on_while_a_million_orders_are_migrated(transactional_db):
         f"median {statistics.median(seconds) * 1000:.1f} ms, longest {max(seconds):.2f} s"
     )
     assert max(seconds) < LOCK_SECONDS + 1
+
+
+def test_one_that_broke_off_goes_on_where_it_was(transactional_db):
+    with scratch_database() as scratch, connected_to(scratch):
+        _at_the_first_version(customers=1, orders=2)
+        with connection.cursor() as cursor:
+            # As a migrate leaves them that is ended at its second index: one whole, one that is of no use.
+            cursor.execute("CREATE INDEX orders_by_amount ON orders (amount, id)")
+            with pytest.raises(IntegrityError):
+                cursor.execute("CREATE UNIQUE INDEX CONCURRENTLY orders_by_item ON orders (customer_id)")
+            call_command("migrate", verbosity=0)
+            cursor.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
+            assert cursor.fetchall() == []
+            cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'orders_by_item'")
+            assert cursor.fetchone()[0].endswith("(lower((item)::text), created_at DESC, id DESC)")
 
 
 def test_two_that_start_at_once_follow_each_other(transactional_db):

@@ -1,6 +1,10 @@
 """Finding customers by sort and search, as CSV, and by version."""
 
+from django.apps.registry import Apps
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+from savannah.indexes import building, index
 
 FUNCTIONS = """
 CREATE FUNCTION customer_csv(c customers) RETURNS text LANGUAGE sql STABLE RETURN
@@ -14,13 +18,17 @@ CREATE FUNCTION customer_version(c customers) RETURNS text LANGUAGE sql STABLE R
 """
 
 # Any part of the three, where PostgreSQL has trigrams; where it has not, search finds beginnings.
-TRIGRAMS = """
+AVAILABLE = "SELECT FROM pg_available_extensions WHERE name = 'pg_trgm'"
+EXTENSION = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
+ANY_PART = """customers
+            USING gin ((code || ' ' || name || ' ' || phone_number) gin_trgm_ops)"""
+# For the SQL file of the schema, whose tables are empty.
+TRIGRAMS = f"""
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
-        CREATE EXTENSION IF NOT EXISTS pg_trgm;
-        CREATE INDEX customers_search_trigrams ON customers
-            USING gin ((code || ' ' || name || ' ' || phone_number) gin_trgm_ops);
+    IF EXISTS ({AVAILABLE}) THEN
+        {EXTENSION};
+        CREATE INDEX customers_search_trigrams ON {ANY_PART};
     END IF;
 END
 $$
@@ -29,18 +37,30 @@ $$
 BEGINNINGS = {"code": "upper(code)", "name": "lower(name)", "phone": "phone_number"}
 
 
+def index_any_part(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+    with editor.connection.cursor() as cursor:
+        cursor.execute(AVAILABLE)
+        if cursor.fetchone() is not None:
+            for statement in (EXTENSION, *building("customers_search_trigrams", ANY_PART)):
+                cursor.execute(statement)
+
+
+def forget_any_part(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+    editor.execute("DROP INDEX IF EXISTS customers_search_trigrams")
+
+
 class Migration(migrations.Migration):
+    # Indexes of a big table, built while it is written to.
+    atomic = False
     dependencies = [("customers", "0003_audit"), ("savannah", "0002_csv")]
 
     operations = [
-        migrations.AddIndex("customer", models.Index(fields=["name", "id"], name="customers_by_name")),
-        migrations.RunSQL(FUNCTIONS, "DROP FUNCTION customer_csv, customer_version"),
-        migrations.RunSQL(TRIGRAMS, "DROP INDEX IF EXISTS customers_search_trigrams"),
-        *(
-            migrations.RunSQL(
-                f"CREATE INDEX IF NOT EXISTS customers_find_{what} ON customers ({how} text_pattern_ops)",
-                f"DROP INDEX IF EXISTS customers_find_{what}",
-            )
-            for what, how in BEGINNINGS.items()
+        index(
+            "customers_by_name",
+            "customers (name, id)",
+            [migrations.AddIndex("customer", models.Index(fields=["name", "id"], name="customers_by_name"))],
         ),
+        migrations.RunPython(index_any_part, forget_any_part),
+        *(index(f"customers_find_{what}", f"customers ({how} text_pattern_ops)") for what, how in BEGINNINGS.items()),
+        migrations.RunSQL(FUNCTIONS, "DROP FUNCTION customer_csv, customer_version"),
     ]

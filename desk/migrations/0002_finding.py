@@ -2,12 +2,14 @@
 
 from django.db import migrations
 
+from savannah.indexes import index
+
 INDEXES = {
-    "customers_find_code": "(upper(code) text_pattern_ops)",
-    "customers_find_phone": "(phone_number text_pattern_ops)",
-    "customers_find_phone_end": "(reverse(phone_number) text_pattern_ops)",
-    "customers_find_name": "(lower(name) text_pattern_ops)",
-    "customers_find_word": "USING gin (to_tsvector('simple', name))",
+    "customers_find_code": "customers (upper(code) text_pattern_ops)",
+    "customers_find_phone": "customers (phone_number text_pattern_ops)",
+    "customers_find_phone_end": "customers (reverse(phone_number) text_pattern_ops)",
+    "customers_find_name": "customers (lower(name) text_pattern_ops)",
+    "customers_find_word": "customers USING gin (to_tsvector('simple', name))",
 }
 
 
@@ -16,9 +18,4 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("desk", "0001_initial"), ("customers", "0001_initial")]
 
-    operations = [
-        migrations.RunSQL(
-            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON customers {how}", f"DROP INDEX IF EXISTS {name}"
-        )
-        for name, how in INDEXES.items()
-    ]
+    operations = [index(name, definition) for name, definition in INDEXES.items()]

@@ -2,6 +2,8 @@
 
 from django.db import migrations
 
+from savannah.indexes import index
+
 
 class Migration(migrations.Migration):
     # Indexes of a big table, built while it is written to.
@@ -9,13 +11,9 @@ class Migration(migrations.Migration):
     dependencies = [("desk", "0003_tallies")]
 
     operations = [
-        migrations.RunSQL(
-            "CREATE INDEX CONCURRENTLY sms_messages_newest_first ON sms_messages (created_at DESC, id DESC)",
-            "DROP INDEX sms_messages_newest_first",
-        ),
-        migrations.RunSQL(
-            "CREATE INDEX CONCURRENTLY sms_messages_trouble ON sms_messages (state, created_at DESC, id DESC) "
-            "WHERE state NOT IN ('accepted', 'delivered')",
-            "DROP INDEX sms_messages_trouble",
+        index("sms_messages_newest_first", "sms_messages (created_at DESC, id DESC)"),
+        index(
+            "sms_messages_trouble",
+            "sms_messages (state, created_at DESC, id DESC) WHERE state NOT IN ('accepted', 'delivered')",
         ),
     ]

@@ -1,8 +1,9 @@
 """Finding orders by amount, item and the state of their SMS, as CSV, and by version."""
 
 import django.db.models.functions
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from savannah.indexes import index
 
 FUNCTIONS = """
 CREATE FUNCTION order_csv(o orders, c customers, sms_status text) RETURNS text LANGUAGE sql STABLE RETURN
@@ -17,10 +18,15 @@ CREATE FUNCTION order_version(o orders) RETURNS text LANGUAGE sql STABLE RETURN
 """
 
 # The created_at of an SMS is that of its order: both come in one transaction.
-OF_STATE = """
-CREATE INDEX CONCURRENTLY sms_messages_of_orders ON sms_messages (state, created_at DESC, order_id DESC)
-WHERE order_id IS NOT NULL
-"""
+OF_STATE = "sms_messages (state, created_at DESC, order_id DESC) WHERE order_id IS NOT NULL"
+
+BY_AMOUNT = models.Index(fields=["amount", "id"], name="orders_by_amount")
+BY_ITEM = models.Index(
+    django.db.models.functions.Lower("item"),
+    models.F("created_at").desc(),
+    models.F("id").desc(),
+    name="orders_by_item",
+)
 
 
 class Migration(migrations.Migration):
@@ -29,16 +35,10 @@ class Migration(migrations.Migration):
     dependencies = [("orders", "0004_sms_status"), ("savannah", "0002_csv"), ("sms", "0001_initial")]
 
     operations = [
-        AddIndexConcurrently("order", models.Index(fields=["amount", "id"], name="orders_by_amount")),
-        AddIndexConcurrently(
-            "order",
-            models.Index(
-                django.db.models.functions.Lower("item"),
-                models.F("created_at").desc(),
-                models.F("id").desc(),
-                name="orders_by_item",
-            ),
+        index("orders_by_amount", "orders (amount, id)", [migrations.AddIndex("order", BY_AMOUNT)]),
+        index(
+            "orders_by_item", "orders (lower(item), created_at DESC, id DESC)", [migrations.AddIndex("order", BY_ITEM)]
         ),
-        migrations.RunSQL(OF_STATE, "DROP INDEX sms_messages_of_orders"),
+        index("sms_messages_of_orders", OF_STATE),
         migrations.RunSQL(FUNCTIONS, "DROP FUNCTION order_csv, order_version"),
     ]

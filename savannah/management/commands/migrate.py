@@ -12,6 +12,8 @@ from savannah.sql import load_queries
 
 QUERIES = load_queries(savannah.sql.__file__)
 PAUSES = (1, 2, 4, 8, 15, 30)
+# Less than PostgreSQL's deadlock_timeout (1 s): where a request and a migration wait for each other, this one gives up.
+LOCK_TIMEOUT = "800ms"
 
 
 class Command(DjangoMigrate):
@@ -34,7 +36,7 @@ class Command(DjangoMigrate):
         """Set how long the migration that starts may wait for a lock."""
         if action in {"apply_start", "unapply_start"}:
             with connection.cursor() as cursor:
-                cursor.execute(QUERIES.limit_lock_waits, {"limit": "2s" if migration.atomic else "0"})
+                cursor.execute(QUERIES.limit_lock_waits, {"limit": LOCK_TIMEOUT if migration.atomic else "0"})
         super().migration_progress_callback(action, migration, fake)
 
     def _migrate(self, *args: Any, **options: Any) -> None:
