@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from savannah.logs import request_id
+from savannah.media import read_rest
 from savannah.metrics import REQUESTS, note_pool, registry_of_all_processes
 from sms.outbox import read_figures
 
@@ -39,6 +40,7 @@ def observed(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[Htt
         request_id.set(given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex)
         started = time.perf_counter()
         response = answer(request)
+        read_rest(request)
         seconds = time.perf_counter() - started
         response.headers["X-Request-ID"] = request_id.get()
         route = request.resolver_match.route if request.resolver_match else "no route"

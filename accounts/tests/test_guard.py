@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
+from http.client import HTTPConnection
 
 import psycopg
 import pytest
@@ -74,6 +76,19 @@ def test_every_answer_tells_browsers_what_they_may_do(stranger, path, policy):
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
     assert "camera=()" in headers["Permissions-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/api/customers/", "/nothing/"])
+def test_who_is_refused_before_the_body_was_looked_at_keeps_the_connection(service, path):
+    with closing(HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
+        connection.connect()
+        one = connection.sock
+        for _ in range(60):
+            connection.request("POST", path, b" " * 5000, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert answer.read()
+            assert answer.status in {401, 404}
+            assert connection.sock is one
 
 
 @pytest.mark.parametrize("public_url", ["http://localhost:8000", "https://shop.example"])
