@@ -34,3 +34,15 @@ def test_a_connection_that_the_server_has_closed_is_not_handed_out():
     with psycopg.connect(conninfo("savannah test"), autocommit=True) as operator:
         operator.execute("SELECT pg_terminate_backend(%s, 5000)", [dead])
     assert fetch_value(WHICH) != dead
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_outlives_what_a_rollback_takes_along():
+    with connection.cursor() as cursor:
+        held = connection.connection
+        assert held.fetch_row(WHICH, {})
+        with transaction.atomic():
+            for _ in range(10):  # until psycopg has prepared it
+                cursor.execute("SELECT %s::int", [1])
+            transaction.set_rollback(True)
+        assert held.fetch_row(WHICH, {})

@@ -36,7 +36,12 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         parameters = transformer.dump_sequence([values[key] for key in names], [PyFormat.TEXT] * len(names))
         result = self.pgconn.exec_prepared(name, parameters)  # type: ignore[arg-type]  # psycopg forgets that None is NULL
         if result.status != pq.ExecStatus.TUPLES_OK:
-            raise self._failure(result)
+            failure = self._failure(result)
+            if not isinstance(failure, psycopg.errors.InvalidSqlStatementName):
+                raise failure
+            # psycopg says DEALLOCATE ALL after a ROLLBACK (psycopg/_preparing.py), which takes ours along.
+            self._row_statements.clear()
+            return self.fetch_row(statement, values)
         if not result.ntuples:
             return None
         transformer.set_pgresult(result)
