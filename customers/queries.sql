@@ -107,17 +107,37 @@ END) AS fault (of)
 WHERE fault.of IS NOT NULL;
 
 -- name: merge_customers
--- Store the rows of an upload that are not refused; how many were created, updated, and as they are already.
+-- Store the rows of an upload that are not refused; how many were created, updated, as they are already, and refused now.
+-- A code that somebody else took since judge_customers looked is met by ON CONFLICT alone: unless it is to be :update'd, it
+-- is written as it is, so that it is returned and seen here. Sorted, so that two uploads at once do not wait for each other.
 WITH good AS (
-    SELECT u.code, u.name, u.phone_number FROM upload u WHERE NOT EXISTS (SELECT FROM refused r WHERE r.line = u.line)
+    SELECT u.line, u.code, u.name, u.phone_number
+    FROM upload u
+    WHERE NOT EXISTS (SELECT FROM refused r WHERE r.line = u.line)
 ), written AS (
     INSERT INTO customers AS c (code, name, phone_number)
-    SELECT code, name, phone_number FROM good
+    SELECT good.code, good.name, good.phone_number
+    FROM good
+    LEFT JOIN customers known ON known.code = good.code
+    WHERE known.id IS NULL OR (known.name, known.phone_number) <> (good.name, good.phone_number)
+    ORDER BY good.code
     ON CONFLICT (code) DO UPDATE
-    SET name = excluded.name, phone_number = excluded.phone_number, updated_at = now()
-    WHERE :update AND (c.name, c.phone_number) <> (excluded.name, excluded.phone_number)
-    RETURNING c.xmax = 0 AS created
+    SET name = CASE WHEN :update THEN excluded.name ELSE c.name END,
+        phone_number = CASE WHEN :update THEN excluded.phone_number ELSE c.phone_number END,
+        updated_at = CASE WHEN :update THEN now() ELSE c.updated_at END
+    WHERE NOT :update OR (c.name, c.phone_number) <> (excluded.name, excluded.phone_number)
+    RETURNING c.code, c.name, c.phone_number, c.xmax = 0 AS created
+), late AS (
+    INSERT INTO refused (line, field, reason)
+    SELECT good.line, 'code', 'A customer with this code already exists'
+    FROM written
+    JOIN good USING (code)
+    WHERE (written.name, written.phone_number) <> (good.name, good.phone_number)
+    RETURNING line
+), counted AS (
+    SELECT count(*) FILTER (WHERE created) AS created,
+           count(*) FILTER (WHERE NOT created AND :update) AS updated,
+           (SELECT count(*) FROM late) AS refused
+    FROM written
 )
-SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created),
-       (SELECT count(*) FROM good) - count(*), acting(:actor)
-FROM written;
+SELECT created, updated, (SELECT count(*) FROM good) - created - updated - refused, refused, acting(:actor) FROM counted;

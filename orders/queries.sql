@@ -142,8 +142,15 @@ WHERE fault.of IS NOT NULL;
 
 -- name: merge_orders
 -- Store the rows of an upload that are not refused, and queue their SMS as place_order does (:template: see there); how
--- many were created, updated and left as they are (none).
-WITH placed AS (
+-- many were created, updated, left as they are (none), and refused now: their customer went since judge_orders looked.
+WITH late AS (
+    INSERT INTO refused (line, field, reason)
+    SELECT u.line, 'customer_code', 'Customer not found'
+    FROM upload u
+    WHERE NOT EXISTS (SELECT FROM refused r WHERE r.line = u.line)
+        AND NOT EXISTS (SELECT FROM customers c WHERE c.code = u.customer_code)
+    RETURNING line
+), placed AS (
     INSERT INTO orders (customer_id, item, amount, order_time)
     SELECT c.id, u.item, u.amount::numeric, coalesce(u.order_time::timestamptz, now())
     FROM upload u
@@ -158,4 +165,4 @@ WITH placed AS (
     JOIN customers c ON c.id = placed.customer_id,                                          -- if notify
          format(:template::text, c.name, placed.item, :currency::text, placed.amount) AS sms (body) -- if notify
 )
-SELECT count(*), 0, 0, acting(:actor) FROM placed;
+SELECT count(*), 0, 0, (SELECT count(*) FROM late), acting(:actor) FROM placed;

@@ -276,8 +276,9 @@ def load(
 ) -> Outcome:
     """Stage rows, find those to refuse by `judge`, store the others by `merge`: one transaction.
 
-    Unless `skip`, one row that is refused has all of them refused. `judge` fills the table `refused`; `merge` returns
-    how many were created, updated and left as they were.
+    Unless `skip`, one row that is refused has all of them refused. `judge` fills the table `refused`. `merge` has the
+    last word, for others write meanwhile: it returns how many were created, updated, left as they were, and refused
+    after all.
     """
     names = ", ".join(columns.names)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -290,13 +291,17 @@ def load(
         cursor.execute("CREATE TEMP TABLE refused (line integer, field text, reason text) ON COMMIT DROP")
         cursor.execute(judge, options)
         refused = cursor.rowcount
-        cursor.execute("SELECT line, field, reason FROM refused ORDER BY line LIMIT %s", [NAMED])
-        refusals = [{"line": line, "field": name, "reason": reason} for line, name, reason in cursor.fetchall()]
         created = updated = unchanged = 0
         if skip or not refused:
             cursor.execute("ANALYZE refused")
             cursor.execute(merge, {"actor": ACTOR.get(), "request_id": request_id.get(), **options})
-            created, updated, unchanged, *_ = cursor.fetchone()
+            created, updated, unchanged, late, *_ = cursor.fetchone()
+            refused += late
+        cursor.execute("SELECT line, field, reason FROM refused ORDER BY line LIMIT %s", [NAMED])
+        refusals = [{"line": line, "field": name, "reason": reason} for line, name, reason in cursor.fetchall()]
+        if refused and not skip:
+            transaction.set_rollback(True)
+            created = updated = unchanged = 0
     return Outcome(created=created, updated=updated, unchanged=unchanged, refused=refused, refusals=refusals)
 
 

@@ -4,15 +4,18 @@ import gzip
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from conftest import Api, refused
+from conftest import Api, eventually, refused
 from customers.models import Customer
 from orders.models import Order
+from savannah.sql import conninfo
 from sms.models import Message
 
 CSV = {"Content-Type": "text/csv"}
@@ -106,6 +109,64 @@ def test_customers_that_are_wrong_are_named_by_line_field_and_reason(api):
     assert Customer.objects.count() == 0
     assert counts(api.post("/api/customers/upload/?on_error=skip", data=table, headers=CSV)) == (1, 0, 0, 10)
     assert Customer.objects.get().name == "First"
+
+
+def _while_it_is_stored(live_server, token, path, data, meanwhile):
+    """Upload while another connection has done `meanwhile` and not committed it; it commits when the upload waits."""
+    with ThreadPoolExecutor() as pool, psycopg.connect(conninfo("a test")) as other, Api(live_server.url, token) as api:
+        other.execute(meanwhile)
+        answer = pool.submit(api.post, path, data=data, headers=CSV)
+        eventually(lambda: other.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
+        other.commit()
+        return answer.result()
+
+
+TAKE = "INSERT INTO customers (code, name, phone_number) VALUES ('A2', '{}', '+254712345672')"
+
+
+def test_a_code_that_is_taken_while_an_upload_is_stored_counts_as_what_it_is(api, live_server, token):
+    path = "/api/customers/upload/"
+    taken = [(3, "code", "A customer with this code already exists")]
+    answer = _while_it_is_stored(live_server, token, path, PEOPLE, TAKE.format("Other"))
+    assert (answer.status_code, faults(answer)) == (400, taken)
+    assert list(Customer.objects.values_list("name", flat=True)) == ["Other"]
+    Customer.objects.all().delete()
+    answer = _while_it_is_stored(live_server, token, f"{path}?on_error=skip", PEOPLE, TAKE.format("Other"))
+    assert (counts(answer), faults(answer)) == ((1, 0, 0, 1), taken)
+    assert set(Customer.objects.values_list("name", flat=True)) == {"Amina", "Other"}
+    Customer.objects.all().delete()
+    answer = _while_it_is_stored(live_server, token, path, PEOPLE, TAKE.format("Brian"))
+    assert counts(answer) == (1, 0, 1, 0)
+    Customer.objects.all().delete()
+    answer = _while_it_is_stored(live_server, token, f"{path}?on_conflict=update", PEOPLE, TAKE.format("Other"))
+    assert counts(answer) == (1, 1, 0, 0)
+    assert set(Customer.objects.values_list("name", flat=True)) == {"Amina", "Brian"}
+
+
+def test_of_two_uploads_at_once_each_code_is_created_by_one(api, live_server, token):
+    def upload(name):
+        codes = [f"U{n}" for n in range(3000)]
+        lines = [f"{code},{name},+254712345671" for code in (codes if name == "One" else reversed(codes))]
+        with Api(live_server.url, token) as session:
+            table = "\n".join(["code,name,phone_number", *lines])
+            return session.post("/api/customers/upload/?on_error=skip", data=table, headers=CSV)
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [counts(answer) for answer in pool.map(upload, ["One", "Two"])]
+    for created, updated, unchanged, refused_ in outcomes:
+        assert (created + refused_, updated, unchanged) == (3000, 0, 0)
+    assert sum(created for created, *_ in outcomes) == Customer.objects.count() == 3000
+
+
+@pytest.mark.parametrize("held", ["", "LOCK TABLE orders IN SHARE MODE; "], ids=["late", "between"])
+def test_orders_of_a_customer_who_goes_while_they_are_stored_are_refused(api, live_server, token, customer, held):
+    answer = _while_it_is_stored(live_server, token, "/api/orders/upload/", ORDERS, f"{held}DELETE FROM customers")
+    if held:
+        gone = [(line, "customer_code", "Customer not found") for line in (2, 3)]
+        assert (answer.status_code, faults(answer)) == (400, gone)
+    else:
+        assert refused(answer, 404, "Customer not found")
+    assert Order.objects.count() == 0
 
 
 def test_orders_come_with_their_sms_like_any_other(api, customer):
