@@ -1,8 +1,21 @@
 """The WSGI application that granian serves."""
 
 import os
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "savannah.settings")
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+_SCHEME, _, _NETLOC = settings.PUBLIC_URL.partition("://")
+_PUBLIC = {"wsgi.url_scheme": _SCHEME, "HTTP_X_FORWARDED_PROTO": _SCHEME, "HTTP_HOST": _NETLOC}
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a request; one that came by a proxy of ours was to PUBLIC_URL, by whatever name the proxy asks us."""
+    if settings.TRUSTED_PROXIES:
+        environ.update(_PUBLIC)
+    return _django(environ, start_response)
