@@ -1,10 +1,12 @@
-"""The documents are true where a program can tell: links lead somewhere, settings are all there."""
+"""The documents are true where a program can tell: links lead somewhere, settings are all there, commands run."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, Service
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -20,3 +22,27 @@ def test_every_setting_is_documented_and_nothing_else():
 def test_every_link_leads_somewhere(document):
     links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("guide", ["identity", "provider", "reliability"])
+def test_the_commands_of_a_guide_run_as_pasted(service: Service, guide):
+    if guide == "identity":
+        service.environment["DJANGO_SUPERUSER_PASSWORD"] = "correct horse battery staple"
+        service.manage("createsuperuser", "--noinput", "--username=amina", "--email=amina@example.com")
+    lines = "".join(re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / f"{guide}.md").read_text(), re.DOTALL))
+    lines = lines.replace(".venv/bin/python", sys.executable)
+    lines = lines.replace("localhost:8000", f"localhost:{service.port}")
+    lines = lines.replace("localhost:8001", f"localhost:{service.sandbox_port}")
+    # No other test's phone stops its SMS.
+    lines = lines.replace("+254712345678", "+254799000001")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", lines.replace("curl ", "curl --fail-with-body -sS ")],
+        cwd=ROOT,
+        env={**service.environment, "TOKEN": service.manage("token")},
+        input="yes\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
