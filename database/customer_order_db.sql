@@ -1526,6 +1526,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('desk', '0002_finding', CURRENT_TIMESTAMP),
     ('desk', '0003_tallies', CURRENT_TIMESTAMP),
     ('desk', '0004_lists', CURRENT_TIMESTAMP),
+    ('desk', '0005_counting', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0001_initial', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0002_auto_20190406_1805', CURRENT_TIMESTAMP),
     ('oauth2_provider', '0003_auto_20201211_1314', CURRENT_TIMESTAMP),

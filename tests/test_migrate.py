@@ -35,6 +35,12 @@ INSERT INTO sms_messages (order_id, phone_number, body, state, due_at, created_a
 SELECT o.id, c.phone_number, 'Hello ' || c.name || '! Your order for ' || o.item, 'accepted', NULL, o.created_at
 FROM orders o JOIN customers c ON c.id = o.customer_id
 """
+# Whether the desk's tallies hold what came while they were begun, once.
+COUNTED = """
+SELECT 'order', (SELECT count(*) FROM orders) = (SELECT sum(number) FROM desk_tallies WHERE kind = 'order')
+UNION ALL
+SELECT 'sms', (SELECT count(*) FROM sms_messages) = (SELECT sum(number) FROM desk_tallies WHERE kind <> 'order')
+"""
 # As the first version placed an order, read one, and listed.
 TRAFFIC = (
     """
@@ -103,6 +109,9 @@ def _rehearse(*, customers: int, orders: int) -> list[float]:
             call_command("migrate", verbosity=1)
             release.join()
         call_command("migrate", check_unapplied=True, verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute(COUNTED)
+            assert cursor.fetchall() == [("order", True), ("sms", True)]
         return seconds
 
 
