@@ -32,6 +32,22 @@ class Application(AbstractApplication):
         return keys()[0].jwk if self.algorithm == self.RS256_ALGORITHM else super().jwk_key
 
 
+class Consent(models.Model):
+    """What a user lets an application do without being asked again."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    application = models.ForeignKey(Application, on_delete=models.CASCADE)
+    scopes = ArrayField(models.TextField())
+
+    class Meta:
+        db_table = "consents"
+        constraints = (models.UniqueConstraint(fields=["user", "application"], name="consents_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} to {self.application_id}"
+
+
 class Identity(models.Model):
     """Whom another issuer means by a `sub`; `roles`: what its groups map to, null when DEFAULT_ROLE holds instead."""
 

@@ -85,6 +85,33 @@ FROM (
 -- Entries that are old enough, a part of them at a time; how many those were.
 SELECT audit_forget(make_interval(days => :days), :most);
 
+-- name: keep_consent
+-- What a user lets an application do, beside what they let it do before.
+INSERT INTO consents AS c (user_id, application_id, scopes) VALUES (:user, :application, :scopes::text[])
+ON CONFLICT (user_id, application_id) DO UPDATE
+SET scopes = ARRAY(SELECT unnest(c.scopes) UNION SELECT unnest(excluded.scopes))
+RETURNING c.id;
+
+-- name: has_consented
+SELECT EXISTS (
+    SELECT FROM consents c
+    WHERE c.user_id = :user AND c.application_id = :application AND c.scopes @> :scopes::text[]
+);
+
+-- name: list_consents
+-- Whom a user has let in; an application that has tokens without a consent is a device's.
+SELECT a.id, a.name, coalesce(c.scopes, '{}')
+FROM applications a
+LEFT JOIN consents c ON c.application_id = a.id AND c.user_id = :user
+WHERE c.id IS NOT NULL OR EXISTS (
+    SELECT FROM oauth2_provider_refreshtoken r
+    WHERE r.application_id = a.id AND r.user_id = :user AND r.revoked IS NULL
+)
+ORDER BY a.name, a.id;
+
+-- name: withdraw_consent
+DELETE FROM consents WHERE user_id = :user AND application_id = :application RETURNING id;
+
 -- name: lock_family
 -- Let one transaction at a time rotate or end a family of refresh tokens.
 SELECT pg_advisory_xact_lock(hashtextextended(:family, 0));

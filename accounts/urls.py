@@ -17,6 +17,7 @@ provider = [
     path("logout/", views.Logout.as_view(), name="rp-initiated-logout"),
     path("device_authorization/", views.open_device, name="device-authorization"),
     path("device/", views.Device.as_view(), name="device"),
+    path("consents/", views.Consents.as_view(), name="consents"),
     path(".well-known/openid-configuration", views.discovery, name="oidc-connect-discovery-info"),
     path(".well-known/jwks.json", views.jwks, name="jwks-info"),
 ]

@@ -1,6 +1,7 @@
 """Sign-in, and the OpenID provider's endpoints: django-oauth-toolkit's views, made safe where they are not."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -37,6 +38,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.bearer import Caller, challenge
+from accounts.consents import keep_consent, let_in_by, need_not_ask, withdraw
 from accounts.devices import (
     DEVICE_INTERVAL_SECONDS,
     DEVICE_SECONDS,
@@ -184,8 +186,8 @@ class Authorize(Checked, Page, AuthorizationView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Ask for consent, or redirect at once where it was given before."""
         query = request.GET.copy()
-        # Whether to ask again is for `prompt` to say, not for a parameter that no standard knows.
-        query["approval_prompt"] = "force" if "consent" in self._prompt else "auto"
+        # Whether to ask again is for render_to_response to say: not for a token that lives, or for the client.
+        query["approval_prompt"] = "force"
         request.GET = query  # type: ignore[assignment]
         if "none" not in self._prompt and self._has_to_sign_in():
             return self._sign_in_first()
@@ -239,6 +241,7 @@ class Authorize(Checked, Page, AuthorizationView):
             fault = LoginRequired(state=credentials["state"])
         if fault:
             raise OAuthToolkitError(error=fault, redirect_uri=credentials["redirect_uri"])
+        self._credentials = credentials
         return scopes, credentials
 
     def create_authorization_response(
@@ -250,20 +253,40 @@ class Authorize(Checked, Page, AuthorizationView):
         return super().create_authorization_response(request, scopes, {**credentials, **known}, allow)
 
     def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
-        """Show the page; with `prompt=none` none may be shown."""
-        if "none" in self._prompt and "error" not in context:
-            fault = ConsentRequired(state=context["state"])
-            error = OAuthToolkitError(error=fault, redirect_uri=context["redirect_uri"])
-            answer: HttpResponse = self.error_response(error, context["application"])
-            return answer
+        """Show the page; not to who has let the application in before. With `prompt=none` no page may be shown."""
+        if "error" not in context:
+            try:
+                if self._need_not_ask(context):
+                    return self._let_in(context)
+                if "none" in self._prompt:
+                    raise OAuthToolkitError(ConsentRequired(state=context["state"]), context["redirect_uri"])
+            except OAuthToolkitError as error:
+                answer: HttpResponse = self.error_response(error, context["application"])
+                return answer
         response: HttpResponse = super().render_to_response(context, **options)
         return response
 
+    def _need_not_ask(self, context: dict[str, Any]) -> bool:
+        if "consent" in self._prompt or self.request.method != "GET":
+            return False
+        user_id = cast("int", self.request.user.pk)
+        return need_not_ask(user_id, context["application"], context["scopes"], context["redirect_uri"])
+
+    def _let_in(self, context: dict[str, Any]) -> HttpResponse:
+        scopes = " ".join(context["scopes"])
+        uri, *_ = self.create_authorization_response(self.request, scopes, self._credentials, allow=True)
+        return self.redirect(uri, context["application"])
+
     def form_valid(self, form: Form) -> HttpResponse:
         """Answer the consent form; one that names an application which is not there was tampered with."""
-        if not Application.objects.filter(client_id=form.cleaned_data["client_id"]).exists():
+        fields = form.cleaned_data
+        application = Application.objects.filter(client_id=fields["client_id"]).first()
+        if application is None:
             return self.form_invalid(form)
         response: HttpResponse = super().form_valid(form)
+        # Set once there is a code.
+        if self.success_url:
+            keep_consent(cast("int", self.request.user.pk), application, fields["scope"].split())
         return response
 
     def form_invalid(self, form: Form) -> HttpResponse:
@@ -421,6 +444,26 @@ class Device(Checked, LoginRequiredMixin, Page, TemplateView):
 
     def _tries_too_often(self) -> bool:
         return bool(take(f"device codes {cast('Any', self.request.user).pk}", per_minute=DEVICE_TRIES_PER_MINUTE))
+
+
+@method_decorator(never_cache, name="dispatch")
+class Consents(Checked, LoginRequiredMixin, Page, TemplateView):
+    """`/o/consents/`: the applications that a person has let in (`let_in`), each with a button to shut it out."""
+
+    template_name = "oauth2_provider/consents.html"
+    login_url = reverse_lazy("login")
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        """List them."""
+        return super().get_context_data(**context, let_in=let_in_by(cast("Any", self.request.user).pk))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Shut one out."""
+        key = request.POST.get("application", "")
+        application = Application.objects.filter(pk=key).first() if re.fullmatch("[0-9]{1,18}", key) else None
+        if application:
+            withdraw(cast("Any", request.user).pk, application)
+        return HttpResponseRedirect(request.path)
 
 
 @require_safe

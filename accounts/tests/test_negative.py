@@ -165,7 +165,9 @@ def test_a_person_who_says_no(visitor, till):
     assert landed(visitor.submit(page))["error"] == "access_denied"
 
 
-@pytest.mark.parametrize("path", ["/accounts/login/", "/o/authorize/", "/o/logout/", "/o/device/", "/accounts/logout/"])
+@pytest.mark.parametrize(
+    "path", ["/accounts/login/", "/o/authorize/", "/o/logout/", "/o/device/", "/o/consents/", "/accounts/logout/"]
+)
 def test_a_form_that_another_site_sends(visitor, path):
     headers = {"Origin": "http://evil.example"}
     answer = visitor.post(visitor.home + path, data={"allow": "1", "username": "amina"}, headers=headers, timeout=30)

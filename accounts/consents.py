@@ -1,0 +1,56 @@
+"""Consents: which application a user has let in, and for what. They last until the user withdraws them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+from oauth2_provider.settings import oauth2_settings
+
+from accounts.models import Application
+from accounts.provider import end_tokens
+from savannah.sql import fetch_one, fetch_value, load_queries
+
+QUERIES = load_queries(__file__)
+
+
+@dataclass(frozen=True)
+class LetIn:
+    """An application that a user has let in."""
+
+    application_id: int
+    application: str
+    scopes_descriptions: list[str]
+
+
+def keep_consent(user_id: int, application: Application, scopes: Sequence[str]) -> None:
+    """Remember that the user has let the application do this, beside what they have let it do before."""
+    fetch_one(QUERIES.keep_consent, user=user_id, application=application.pk, scopes=list(scopes))
+
+
+def need_not_ask(user_id: int, application: Application, scopes: Sequence[str], redirect_uri: str) -> bool:
+    """Whether the user has let the application do all this, and it is sure that it is the same one that asks.
+
+    A public client has nothing to show for itself but where its codes go, and without TLS anybody may be there (RFC
+    6749, section 10.2; RFC 8252, section 8.6).
+    """
+    secret = application.client_type == Application.CLIENT_CONFIDENTIAL
+    if not (secret or redirect_uri.startswith(("https://", f"{settings.PUBLIC_URL}/"))):
+        return False
+    return bool(fetch_value(QUERIES.has_consented, user=user_id, application=application.pk, scopes=list(scopes)))
+
+
+def let_in_by(user_id: int) -> list[LetIn]:
+    """Return the applications that the user has let in, by name; also those that only hold tokens, as devices do."""
+    with connection.cursor() as cursor:
+        rows = cursor.execute(QUERIES.list_consents, {"user": user_id}).fetchall()
+    return [
+        LetIn(key, name, [oauth2_settings.SCOPES.get(scope, scope) for scope in scopes]) for key, name, scopes in rows
+    ]
+
+
+def withdraw(user_id: int, application: Application) -> None:
+    """Ask again the next time, and end every token that the application has of the user."""
+    with transaction.atomic():
+        fetch_one(QUERIES.withdraw_consent, user=user_id, application=application.pk)
+        end_tokens(application, user_id)
