@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from wsgiref.types import WSGIApplication
 
 import psutil
 import pytest
 import requests
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.test import testcases
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
@@ -29,6 +31,17 @@ from sms.worker import Worker, gateway_from_settings
 ROOT = Path(__file__).parent
 # The service under test has its own database; a `make` in it is not part of the `make` that runs the tests.
 NOT_HANDED_ON = ("POSTGRES_", "SECRET_KEY", "MAKE", "MFLAGS")
+
+
+def _served(_: object) -> WSGIApplication:
+    """Return what granian serves; it can be imported once Django is set up."""
+    from savannah.wsgi import application  # noqa: PLC0415
+
+    return application
+
+
+# So that `live_server` serves that, and not Django's part of it alone (nor looks for each address among media files).
+testcases._MediaFilesHandler = _served
 
 
 def pytest_unconfigure() -> None:

@@ -37,16 +37,20 @@ class HasRight(BasePermission):
         method = cast("str", request.method)
         if not hasattr(view, method.lower()):
             return True  # nothing is done: the view answers 405
-        right = _needed(cast("APIView", view), method)
-        if caller.limits:
-            _require_scope(right, caller.limits)
-        if not caller.has_right(right):
-            raise PermissionDenied(
-                f"You need the right {right}, and your role does not give it."
-                if right
-                else "Only an administrator may do this."
-            )
+        require(caller, _needed(cast("APIView", view), method))
         return True
+
+
+def require(caller: Caller, right: str) -> None:
+    """Raise PermissionDenied, with a sentence, unless the caller's role gives the right and the token covers it."""
+    if caller.limits:
+        _require_scope(right, caller.limits)
+    if not caller.has_right(right):
+        raise PermissionDenied(
+            f"You need the right {right}, and your role does not give it."
+            if right
+            else "Only an administrator may do this."
+        )
 
 
 def _needed(view: "APIView", method: str) -> str:

@@ -261,7 +261,7 @@ class OrderList(OrderView):
     def post(self, request: Request) -> HttpResponse:
         """Place an order, and send the customer an SMS."""
         fields = checked(NewOrderInput, request)
-        wait = not prefers(request, "respond-async")
+        wait = not prefers(request.META, "respond-async")
         key = key_of(request, partial(fingerprint_of, fields))
         order = place_order_once(key, wait=wait, **fields) if key else place_order(wait=wait, **fields)
         if order is None:

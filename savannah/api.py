@@ -116,12 +116,15 @@ class APIView(DRFView):
     @property
     def default_response_headers(self) -> dict[str, str]:
         """The headers of every answer, 405 among them."""
-        return dict(_headers_of(type(self)))  # type: ignore[arg-type]  # a class has a hash
+        return dict(headers_of(type(self)))  # type: ignore[arg-type]  # a class has a hash
 
 
 @cache
-def _headers_of(view_class: type[APIView]) -> Mapping[str, str]:
-    return {"Allow": ", ".join(view_class().allowed_methods)}
+def headers_of(view_class: type[APIView]) -> Mapping[str, str]:
+    """Return the headers of every answer of a view."""
+    view = view_class()
+    view.setup(HttpRequest())  # gives a view that answers GET its HEAD
+    return {"Allow": ", ".join(view.allowed_methods)}
 
 
 def rights_on(model: str) -> dict[str, str]:
@@ -159,9 +162,9 @@ def _rules(input_class: type[Input], partial: bool) -> Input:
     return input_class(partial=partial)
 
 
-def prefers(request: Request, preference: str) -> bool:
-    """Whether the Prefer header names the preference (RFC 7240)."""
-    given = request.META.get("HTTP_PREFER", "").lower().split(",")
+def prefers(environ: Mapping[str, str], preference: str) -> bool:
+    """Whether a request's Prefer header names the preference (RFC 7240)."""
+    given = environ.get("HTTP_PREFER", "").lower().split(",")
     return any(re.split("[;=]", part, maxsplit=1)[0].strip() == preference for part in given)
 
 
@@ -201,7 +204,7 @@ def detail(request: Request, row: tuple[Any, ...] | None, error: str) -> HttpRes
     document, version, *_ = row
     if document is None:
         raise PreconditionFailed
-    etag = f'"{version}-{zlib.crc32(document.encode()):08x}"'
+    etag = etag_of(document, version)
     known = request.META.get("HTTP_IF_NONE_MATCH")
     if known and request.method in {"GET", "HEAD"} and (known.strip() == "*" or etag in _etags(known)):
         answer = HttpResponse(status=304)
@@ -209,6 +212,11 @@ def detail(request: Request, row: tuple[Any, ...] | None, error: str) -> HttpRes
         answer = HttpResponse(document, content_type="application/json")
     answer.headers["ETag"] = etag
     return answer
+
+
+def etag_of(document: str, version: str) -> str:
+    """Return the ETag of a document in this version."""
+    return f'"{version}-{zlib.crc32(document.encode()):08x}"'
 
 
 def deleted(row: tuple[Any, ...] | None, error: str) -> HttpResponse:
@@ -319,11 +327,16 @@ def _database_failure(error: Exception, context: Mapping[str, Any]) -> Response:
     set_rollback()
     if isinstance(error, DataError):
         return Response(error_body("A value in the request cannot be stored."), status=400)
+    action = context["view"].actions.get(context["request"].method, "answer the request")
+    return Response(database_failure(error, action), status=500)
+
+
+def database_failure(error: Exception, action: str) -> dict[str, Any]:
+    """Log a failure of the database, and return the body of the 500 that answers it (section "Error Responses")."""
     cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
     # Its class and SQLSTATE only: the message may hold values, SQL and hosts.
     logger.error("database failure: %s %s", type(cause).__name__, getattr(cause, "sqlstate", None))
-    action = context["view"].actions.get(context["request"].method, "answer the request")
-    return Response(error_body(f"Failed to {action}: Database connection error"), status=500)
+    return error_body(f"Failed to {action}: Database connection error")
 
 
 def answer_unknown_path(request: HttpRequest) -> HttpResponse:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from savannah.headers import protect
+from savannah.headers import OF_DATA
 from savannah.sql import ACTOR
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -34,7 +34,8 @@ def pages_begin(answer_page: Answer) -> Answer:
         # Nobody's deed yet, whatever this thread did before.
         ACTOR.set(None)
         response = answer_api(request)
-        protect(request, response)
+        for name, value in OF_DATA.items():
+            response.headers.setdefault(name, value)
         if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
             response.headers["Content-Length"] = str(len(response.content))
         return response

@@ -14,22 +14,20 @@ ADMIN_POLICY = f"{PAGE_POLICY}; script-src 'self' 'unsafe-inline' 'unsafe-eval';
 PERMISSIONS = "camera=(), geolocation=(), microphone=()"
 
 
-def protect(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set on an answer of the API what `Headers` and Django's SecurityMiddleware and XFrameOptionsMiddleware set."""
-    headers = response.headers
-    for name, value in _OF_DATA.items():
-        headers.setdefault(name, value)
-    if settings.SECURE_HSTS_SECONDS and request.is_secure():
-        headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
-
-
-_OF_DATA = {
+# What `Headers` below and Django's SecurityMiddleware and XFrameOptionsMiddleware set on pages, for answers of the API.
+OF_DATA = {
     "Content-Security-Policy": DATA_POLICY,
     "Permissions-Policy": PERMISSIONS,
     "X-Frame-Options": settings.X_FRAME_OPTIONS,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
     "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+    # Over plain HTTP, nobody heeds it (RFC 6797, 8.1).
+    **(
+        {"Strict-Transport-Security": f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"}
+        if settings.SECURE_HSTS_SECONDS
+        else {}
+    ),
 }
 
 

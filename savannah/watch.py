@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -36,24 +36,35 @@ def observed(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[Htt
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id.set(given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex)
         started = time.perf_counter()
+        id_ = name_request(request.META)
         response = answer(request)
         read_rest(request)
-        seconds = time.perf_counter() - started
-        response.headers["X-Request-ID"] = request_id.get()
+        response.headers["X-Request-ID"] = id_
         route = request.resolver_match.route if request.resolver_match else "no route"
-        method = request.method if request.method in _METHODS else "other"
-        REQUESTS.labels(method, route, response.status_code).observe(seconds)
-        if route not in _UNLOGGED:
-            fields = {"method": method, "route": route, "status": response.status_code, "ms": round(seconds * 1000, 1)}
-            # A line costs as much as a quick read does; LOG_LEVEL=DEBUG has them all.
-            dull = method in _READS and response.status_code < 400
-            logger.log(logging.DEBUG if dull else logging.INFO, "answered", extra={"fields": fields})
+        note(request.method or "", route, response.status_code, time.perf_counter() - started)
         return response
 
     return middleware
+
+
+def name_request(environ: Mapping[str, str]) -> str:
+    """Give the request its id, and return it."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    id_ = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+    request_id.set(id_)
+    return id_
+
+
+def note(method: str, route: str, status: int, seconds: float) -> None:
+    """Count an answered request, and write its line."""
+    method = method if method in _METHODS else "other"
+    REQUESTS.labels(method, route, status).observe(seconds)
+    # A line costs as much as a quick read does; LOG_LEVEL=DEBUG has them all.
+    level = logging.DEBUG if method in _READS and status < 400 else logging.INFO
+    if route not in _UNLOGGED and logger.isEnabledFor(level):
+        fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+        logger.log(level, "answered", extra={"fields": fields})
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -10,12 +10,15 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "savannah.settings")
 _django = get_wsgi_application()
 
+from savannah.express import express  # noqa: E402 - what it imports needs Django set up
+
 _SCHEME, _, _NETLOC = settings.PUBLIC_URL.partition("://")
 _PUBLIC = {"wsgi.url_scheme": _SCHEME, "HTTP_X_FORWARDED_PROTO": _SCHEME, "HTTP_HOST": _NETLOC}
+_answer = express(_django)
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer a request; one that came by a proxy of ours was to PUBLIC_URL, by whatever name the proxy asks us."""
     if settings.TRUSTED_PROXIES:
         environ.update(_PUBLIC)
-    return _django(environ, start_response)
+    return _answer(environ, start_response)

@@ -4,12 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError
+from psycopg_pool import PoolTimeout
 
 from savannah.metrics import WAITERS
 from savannah.sql import conninfo
@@ -45,11 +46,16 @@ class Outcome:
         finally:
             self._room.leave()
         if not known:
-            # The notice may have been lost with the listener's connection: the row is the truth.
-            self.state = message_state(self.message_id)
-            connection.close()
+            self.state = self._look_up()
         self._room.note(missed=not known and self.state not in SENT_STATES)
         return self.state
+
+    def _look_up(self) -> str:
+        # The notice may have been lost with the listener's connection: the row is the truth.
+        with suppress(DatabaseError, PoolTimeout):
+            return message_state(self.message_id)
+        # The order is placed, whatever becomes of PostgreSQL now: its SMS waits there.
+        return "queued"
 
 
 class WaitingRoom:

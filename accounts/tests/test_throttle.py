@@ -42,9 +42,10 @@ def test_it_limits_tokens_that_are_no_good_by_the_address_they_come_from(strange
 
 @pytest.mark.usefixtures("clean_throttles")
 def test_it_counts_nothing_and_asks_nothing_unless_told_to(token, client: Client, django_assert_num_queries):
-    with django_assert_num_queries(2):
-        client.get("/api/customers/none-such/", headers={"Authorization": f"Bearer {token}"})
-        client.get("/api/customers/none-such/", headers={"Authorization": f"Bearer {token}"})
+    for _ in range(2):
+        connection.ensure_connection()  # what goes by the pool, Django does not count
+        with django_assert_num_queries(1):
+            client.get("/api/customers/none-such/", headers={"Authorization": f"Bearer {token}"})
 
 
 @pytest.mark.usefixtures("clean_throttles")

@@ -1,0 +1,166 @@
+"""The express lane answers as Django's way does, and leaves to it whatever is no plain success."""
+
+import http.client
+import threading
+from socketserver import ThreadingMixIn
+from uuid import uuid4
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import pytest
+from django.core.wsgi import get_wsgi_application
+from django.db import OperationalError, connection
+
+from conftest import Api
+from savannah import express
+
+ORDER = {"customer_code": "CUST001", "item": "Kettle", "amount": 5}
+# What differs from one answer to the next, and what the servers add.
+OWN = ("X-Request-ID", "Date", "Server", "Connection")
+
+
+class Threads(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def djangos_way(live_server, token):
+    """The same service without the lane."""
+    with make_server("localhost", 0, get_wsgi_application(), Threads, Quiet) as server:
+        threading.Thread(target=server.serve_forever).start()
+        with Api(f"http://localhost:{server.server_port}", token) as session:
+            yield session
+        server.shutdown()
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """What the lane has answered: the status of each, None for what it left to Django."""
+    statuses = []
+
+    def noted(environ):
+        answer = real(environ)
+        statuses.append(answer and answer.status)
+        return answer
+
+    real = express._answer
+    monkeypatch.setattr(express, "_answer", noted)
+    return statuses
+
+
+def shown(answer):
+    return answer.status_code, {name: value for name, value in answer.headers.items() if name not in OWN}, answer.json()
+
+
+@pytest.fixture(autouse=True)
+def no_wait(settings):
+    settings.SMS_WAIT_SECONDS = 0.0
+
+
+@pytest.fixture
+def order(api, customer):
+    return api.post("/api/orders/", json=ORDER).json()
+
+
+def test_a_document_is_the_same_both_ways(api, djangos_way, customer, order, taken):
+    for address in (f"/api/orders/{order['id']}/", f"/api/customers/{customer['id']}/"):
+        assert shown(api.get(address)) == shown(djangos_way.get(address))
+    assert taken == [200, 200]
+
+
+@pytest.mark.usefixtures("customer")
+@pytest.mark.parametrize("headers", [{}, {"Prefer": "respond-async"}])
+def test_an_order_is_placed_the_same_both_ways(api, djangos_way, taken, headers):
+    placed = [shown(session.post("/api/orders/", json=ORDER, headers=headers)) for session in (api, djangos_way)]
+    assert taken == [201]
+    for _, kept, body in placed:
+        kept.pop("Content-Length")
+        for name in ("id", "order_time", "created_at"):
+            body.pop(name)
+    assert placed[0] == placed[1]
+    assert placed[0][0] == 201
+
+
+def test_the_id_of_the_request_is_the_clients(api, order):
+    answer = api.get(f"/api/orders/{order['id']}/", headers={"X-Request-ID": "till-7"})
+    assert answer.headers["X-Request-ID"] == "till-7"
+    placed = api.post("/api/orders/", json=ORDER, headers={"X-Request-ID": "till-8"})
+    assert placed.headers["X-Request-ID"] == "till-8"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT request_id FROM sms_messages WHERE order_id = %s", [placed.json()["id"]])
+        assert cursor.fetchone() == ("till-8",)
+
+
+def test_what_is_no_plain_success_goes_djangos_way(api, djangos_way, order, taken, token):
+    address, strangers = f"/api/orders/{order['id']}/", {"Authorization": "Bearer none"}
+    for method, path, options in (
+        ("GET", f"/api/orders/{uuid4()}/", {}),
+        ("GET", f"/api/customers/{uuid4()}/", {}),
+        ("GET", address, {"headers": strangers}),
+        ("GET", address, {"headers": {"Authorization": f"Basic {token}"}}),
+        ("GET", address, {"headers": {"If-None-Match": api.get(address).headers["ETag"]}}),
+        ("GET", address, {"headers": {"Host": "elsewhere.example"}}),
+        ("GET", address, {"data": b"a body"}),
+        ("HEAD", address, {}),
+        ("POST", "/api/orders/", {"json": {**ORDER, "amount": 0}}),
+        ("POST", "/api/orders/", {"json": {**ORDER, "customer_code": "NOBODY"}}),
+        ("POST", "/api/orders/", {"data": "item=Kettle"}),
+        ("POST", "/api/orders/", {"data": b"{", "headers": {"Content-Type": "application/json"}}),
+        ("POST", "/api/orders/", {"json": {**ORDER, "item": "x" * 70_000}}),
+        ("POST", "/api/orders/", {"json": ORDER, "headers": strangers}),
+    ):
+        taken.clear()
+        answers = [session.request(method, path, **options) for session in (api, djangos_way)]
+        assert taken == [None], (method, path, options)
+        bodies = [{**answer.json(), "request_id": None} if answer.content else None for answer in answers]
+        assert answers[0].status_code == answers[1].status_code
+        assert bodies[0] == bodies[1]
+
+
+def test_a_caller_without_the_right_gets_djangos_403(api, order, settings, taken):
+    settings.DEFAULT_ROLE = ""
+    taken.clear()
+    refusals = [api.get(f"/api/orders/{order['id']}/"), api.post("/api/orders/", json=ORDER)]
+    assert [answer.status_code for answer in refusals] == [403, 403]
+    assert taken == [None, None]
+
+
+def test_a_caller_who_asks_too_often_is_counted_once_a_request(api, order, settings):
+    settings.API_REQUESTS_PER_MINUTE = 2
+    statuses = [api.get(f"/api/orders/{order['id']}/").status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+
+
+@pytest.mark.usefixtures("customer")
+def test_a_failure_that_may_have_placed_the_order_is_no_reason_to_place_it_again(api, monkeypatch):
+    asked = []
+
+    def lost(**fields):
+        asked.append(fields)
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(express.placing, "place_order", lost)
+    answer = api.post("/api/orders/", json=ORDER)
+    assert (answer.status_code, answer.json()["error"]) == (500, "Failed to create order: Database connection error")
+    assert len(asked) == 1
+
+
+def test_a_body_that_ends_too_early_is_refused_and_places_nothing(service):
+    token = service.manage("token")
+    client = http.client.HTTPConnection("localhost", service.port, timeout=20)
+    client.putrequest("POST", "/api/orders/")
+    for name, value in (
+        ("Authorization", f"Bearer {token}"),
+        ("Content-Type", "application/json"),
+        ("Content-Length", "400"),
+    ):
+        client.putheader(name, value)
+    client.endheaders(b'{"customer_code": "HALF"')
+    client.close()
+    with Api(service.url, token) as session:
+        assert session.get("/api/orders/").status_code == 200
+    assert "Traceback" not in service.printed
