@@ -26,9 +26,11 @@ SET LOCAL client_encoding = 'UTF8';
 SET LOCAL search_path = public;
 """
 # What a dump says of the session (some of it unknown to an older server), of each object's name and owner, of sequences
-# that no row has used; and the name of the one schema, which is on the search path.
+# that no row has used, of what PostgreSQL 17.12 notes for itself; and the name of the one schema, which is on the
+# search path.
 _NOISE = re.compile(
     r"^(SET .*;|SELECT pg_catalog\.set_config.*;|--.*|\\(un)?restrict .*"
+    r"|ALTER TABLE ONLY .* SET \(pg_attver=\d+\);"
     r"|SELECT pg_catalog\.setval\(.*(, false|django_migrations.*)\);)\n"
     r"|\bpublic\.",
     re.MULTILINE,

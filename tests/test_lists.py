@@ -103,7 +103,13 @@ def test_search_finds_customers_by_how_code_name_or_phone_begins(api, few):
     assert found("+254712345673") == ["C3"]
     assert found("brian 50%") == ["C2"]
     assert found("chloé_") == ["C3"]
-    assert found("%") == found("_") == found("C\\") == found("nobody") == []
+    assert found("C\\") == found("nobody") == []
+    # Not at the beginning: any part is found where PostgreSQL has trigrams.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_extension WHERE extname = 'pg_trgm'")
+        any_part = cursor.fetchone() is not None
+    assert found("%") == (["C2"] if any_part else [])
+    assert found("_") == (["C3"] if any_part else [])
 
 
 @pytest.mark.parametrize(
