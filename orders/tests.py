@@ -151,6 +151,12 @@ def test_it_refuses_a_wrong_field_by_name(api, customer, change, sentence):
     assert (Order.objects.count(), Message.objects.count()) == (0, 0)
 
 
+def test_all_fields_at_fault_are_named(api, customer):
+    answer = api.post("/api/orders/", json={"colour": "red", "size": 9, "item": "", "amount": 0})
+    assert answer.json()["error"] == "Unknown field: colour"
+    assert list(answer.json()["fields"]) == ["colour", "size", "customer_code", "item", "amount"]
+
+
 def test_it_answers_404_to_an_order_for_an_unknown_customer(api, no_wait):
     assert refused(api.post("/api/orders/", json=LAPTOP), 404, "Customer not found")
     assert Message.objects.count() == 0

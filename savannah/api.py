@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -68,13 +68,18 @@ class Input(serializers.Serializer[Any]):
     unknown = "unknown"
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse unknown fields, and an update of nothing; then validate each field."""
-        for field in data:
-            if field not in self.fields:
-                raise exceptions.ValidationError({printable(field): ["is unknown."]}, code=self.unknown)
+        """Refuse unknown fields, and an update of nothing; validate each field. All that is at fault is named."""
         if self.partial and not data:
             raise exceptions.ValidationError({NO_FIELD: ["No field to update was given."]})
-        return super().to_internal_value(data)
+        fault = exceptions.ErrorDetail("is unknown.", code=self.unknown)
+        unknown: dict[str, Any] = {printable(field): [fault] for field in data if field not in self.fields}
+        try:
+            values = super().to_internal_value(data)
+        except exceptions.ValidationError as error:
+            raise exceptions.ValidationError(unknown | cast("dict[str, Any]", error.detail)) from None
+        if unknown:
+            raise exceptions.ValidationError(unknown)
+        return values
 
 
 def first_error(detail: Any) -> str:

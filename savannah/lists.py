@@ -76,9 +76,9 @@ class Listing:
 def asked(query_class: type[Input], request: Request) -> dict[str, Any]:
     """Return the request's validated query parameters; raise ValidationError (400)."""
     given = request.query_params
-    for name in given:
-        if len(given.getlist(name)) > 1:
-            raise serializers.ValidationError({name[:50]: ["is given twice."]})
+    twice = {name[:50]: ["is given twice."] for name in given if len(given.getlist(name)) > 1}
+    if twice:
+        raise serializers.ValidationError(twice)
     return validated(query_class, given.dict())
 
 

