@@ -65,6 +65,7 @@ class WaitingRoom:
         self._seats = threading.BoundedSemaphore(seats)
         self._misses = 0
         self._closed_until = 0.0
+        self._one_tries = False
 
     def enter(self) -> bool:
         """Take a seat; False when there is none or the room is closed."""
@@ -75,6 +76,7 @@ class WaitingRoom:
             self._closed_until = time.monotonic() + PAUSE_SECONDS
         seated = self._seats.acquire(blocking=False)
         if seated:
+            self._one_tries = self._misses >= MISSES_BEFORE_PAUSE
             WAITERS.inc()
         return seated
 
@@ -85,8 +87,14 @@ class WaitingRoom:
 
     def note(self, *, missed: bool) -> None:
         """Count a wait in vain, or forget all of them after a good one."""
+        self._one_tries = False
         self._misses = self._misses + 1 if missed else 0
         self._closed_until = time.monotonic() + PAUSE_SECONDS if self._misses >= MISSES_BEFORE_PAUSE else 0.0
+
+    def hear_of_success(self) -> None:
+        """The gateway has taken a message, whosever: let one try now, not when the pause is over."""
+        if not self._one_tries:
+            self._closed_until = 0.0
 
 
 class Listener:
@@ -129,6 +137,8 @@ class Listener:
             listening.set()
             for notice in listener.notifies():
                 message_id, state = notice.payload.split(" ")
+                if state in SENT_STATES:
+                    _room.hear_of_success()
                 outcome = self._waiting.get(message_id)
                 if outcome:
                     outcome.tell(state)

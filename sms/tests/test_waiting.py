@@ -43,6 +43,23 @@ def test_after_the_pause_one_waits_and_a_good_wait_lets_all_in_again(monkeypatch
     assert all(room.enter() for _ in range(3))
 
 
+def test_word_of_a_message_that_went_lets_one_try_before_the_pause_is_over():
+    room = WaitingRoom(10)
+    for _ in range(MISSES_BEFORE_PAUSE):
+        room.note(missed=True)
+    assert not room.enter()
+    room.hear_of_success()
+    assert room.enter()
+    room.hear_of_success()  # while that one tries, nobody else does
+    assert not room.enter()
+    room.note(missed=True)
+    assert not room.enter()
+    room.hear_of_success()
+    assert room.enter()
+    room.note(missed=False)
+    assert all(room.enter() for _ in range(3))
+
+
 @pytest.fixture
 def own_room(monkeypatch):
     """A room that no other test has to find closed."""
