@@ -273,7 +273,7 @@ class Stage:
     @contextmanager
     def without_worker(self) -> Iterator[None]:
         """Hold the service's SMS worker: what a peer does shall not make work for us."""
-        workers = [process for process in self.service.tree() if "worker" in process.cmdline()]
+        workers = [process for process in self.service.tree() if "sms" in process.cmdline()]
         for process in workers:
             process.suspend()
         try:

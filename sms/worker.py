@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -279,3 +280,12 @@ def gateway_from_settings() -> Gateway:
         sender=settings.AFRICAS_TALKING_SENDER,
         send_seconds=settings.SMS_SEND_SECONDS,
     )
+
+
+async def work() -> None:
+    """Work until SIGTERM or Ctrl-C, and then finish what is in flight."""
+    async with gateway_from_settings() as gateway:
+        worker = Worker(gateway, concurrency=settings.SMS_CONCURRENCY)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+        await worker.run()

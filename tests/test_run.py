@@ -62,7 +62,7 @@ def test_it_runs_whole_ends_whole_and_finds_its_data_again(data_dir, services):
     assert "password" not in service.printed
     with Api(service.url, service.manage("token")) as api:
         assert [found["id"] for found in api.get("/api/orders/").json()] == [order["id"]]
-        worker = next(child for child in service.tree() if "worker" in child.cmdline())
+        worker = next(child for child in service.tree() if "sms" in child.cmdline())
         worker.kill()
         eventually(lambda: "starting it again" in service.printed)
         assert eventually(lambda: api.post("/api/orders/", json=ORDER).json()["sms_sent"], 30)

@@ -17,6 +17,7 @@ from accounts.tests.browser import PASSWORD
 from conftest import ROOT, eventually
 from savannah import processes
 from savannah.sql import conninfo
+from savannah.tree import Program, child_of
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_upkeep_is_started_again_and_again(tmp_path, settings):
     assert processes.upkeep() == []
     trace = tmp_path / "trace"
     command = [sys.executable, "-c", f"open({str(trace)!r}, 'a').write('x'); raise SystemExit(1)"]
-    child = processes.Periodic("trace", command, 1, interval=0.05)
+    child = child_of(Program("trace", command, 1, interval=0.05))
     child.start()
     try:
         eventually(lambda: child.keep_alive() or (trace.exists() and len(trace.read_text()) >= 2))

@@ -1,13 +1,9 @@
 """`manage.py run` (`make run`): the whole service as one process tree, or one part of it."""
 
-import json
 import os
 import secrets
 import signal
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +12,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from savannah.processes import Child, companions, owned_data, port_is_free, upkeep, web
+from savannah.processes import companions, owned_data, port_is_free, upkeep, web
+from savannah.tree import ENDING, Plan, Program, become_tree
 
 
 class Command(BaseCommand):
@@ -34,25 +31,21 @@ class Command(BaseCommand):
         parser.add_argument("part", nargs="?", choices=["web", "worker"])
 
     def handle(self, *args: Any, part: str | None, **options: Any) -> None:
-        """Run until told to end; whatever happens, nothing of the tree stays behind."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Prepare, then become the tree, which runs until told to end; nothing of it stays behind."""
+        for number in ENDING:
             signal.signal(number, self._end)
         with tempfile.TemporaryDirectory(prefix="savannah-metrics-") as folder:
             # Where prometheus-client lets the web processes share their counts.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-            self._run_part(part)
-
-    def _run_part(self, part: str | None) -> None:
-        if part:
-            self._run([web()] if part == "web" else [*companions(), *upkeep()], announced=part == "worker")
-        else:
-            self._run_whole()
-
-    def _run_whole(self) -> None:
-        with owned_data():
-            _require_ports()
-            self._prepare()
-            self._run([web(), *companions(), *upkeep()])
+            if part == "web":
+                self._run(folder, [web()])
+            elif part == "worker":
+                self._run(folder, [*companions(), *upkeep()], announced=True)
+            else:
+                with owned_data():
+                    _require_ports()
+                    self._prepare()
+                    self._run(folder, [web(), *companions(), *upkeep()], owner=True)
 
     def _end(self, number: int, frame: object) -> None:
         self._ending = True
@@ -71,32 +64,34 @@ class Command(BaseCommand):
             users.create_superuser("admin", "admin@example.com", password)
             self.stdout.write(f"First administrator: admin, password {password} (shown this once)")
 
-    def _run(self, children: list[Child], *, announced: bool = False) -> None:
-        try:
-            for child in children:
-                child.start()
-            while not self._ending:
-                for child in children:
-                    child.keep_alive()
-                if not announced and _is_ready():
-                    self._announce()
-                    announced = True
-                time.sleep(0.1)
-        finally:
-            for child in children:
-                child.end()
+    def _run(self, folder: str, programs: list[Program], *, announced: bool = False, owner: bool = False) -> None:
+        # What comes from here on waits for the tree.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        if self._ending:
+            return
+        become_tree(
+            Plan(
+                folder=folder,
+                programs=programs,
+                log_format=settings.LOG_FORMAT,
+                announcement="" if announced else _announcement(),
+                ready_url=f"http://127.0.0.1:{settings.PORT}/readyz",
+                ready_host=settings.PUBLIC_HOST,
+                data_dir=str(settings.DATA_DIR) if owner and settings.EMBEDDED_DATABASE else "",
+            )
+        )
 
-    def _announce(self) -> None:
-        lines = [
-            f"Ready. API  {settings.PUBLIC_URL}/api/",
-            f"       Docs {settings.PUBLIC_URL}/api/docs/",
-            f"       Desk {settings.PUBLIC_URL}/",
-            f"      Admin {settings.PUBLIC_URL}/admin/",
-        ]
-        if settings.SMS_STAND_IN:
-            lines.append(f"      Phone {settings.SMS_STAND_IN_URL}/")
-        self.stdout.write("\n".join(lines))
-        self.stdout.flush()
+
+def _announcement() -> str:
+    lines = [
+        f"Ready. API  {settings.PUBLIC_URL}/api/",
+        f"       Docs {settings.PUBLIC_URL}/api/docs/",
+        f"       Desk {settings.PUBLIC_URL}/",
+        f"      Admin {settings.PUBLIC_URL}/admin/",
+    ]
+    if settings.SMS_STAND_IN:
+        lines.append(f"      Phone {settings.SMS_STAND_IN_URL}/")
+    return "\n".join(lines)
 
 
 def _require_ports() -> None:
@@ -106,13 +101,3 @@ def _require_ports() -> None:
     for name, port in ports.items():
         if not port_is_free(port):
             raise CommandError(f"Port {port} is in use. Choose another one with {name}.")
-
-
-def _is_ready() -> bool:
-    address = f"http://127.0.0.1:{settings.PORT}/readyz"
-    try:
-        request = urllib.request.Request(address, headers={"Host": settings.PUBLIC_HOST})
-        with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310
-            return bool(json.load(response)["sms_workers"])
-    except (urllib.error.URLError, OSError):
-        return False

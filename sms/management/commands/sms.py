@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from savannah.sql import fetch_value
 from sms import outbox
 from sms.models import State
 from sms.outbox import QUERIES
-from sms.worker import Worker, gateway_from_settings
+from sms.worker import work
 
 
 class Command(BaseCommand):
@@ -53,7 +52,7 @@ class Command(BaseCommand):
         """Run the action."""
         match options["action"]:
             case "worker":
-                asyncio.run(_work())
+                asyncio.run(work())
             case "status":
                 self._show_status(as_json=options["json"])
             case "resend":
@@ -102,11 +101,3 @@ def _duration(text: str) -> float:
     if duration is None:
         raise ValueError(text)
     return duration.total_seconds()
-
-
-async def _work() -> None:
-    async with gateway_from_settings() as gateway:
-        worker = Worker(gateway, concurrency=settings.SMS_CONCURRENCY)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-        await worker.run()

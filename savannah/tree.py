@@ -1,0 +1,207 @@
+"""The service's processes as one tree: started together, kept alive, and ended whole.
+
+A program of its own (`python -m savannah.tree PLAN`) that knows nothing of Django: all it does is wait. `manage.py run`
+becomes it once everything is prepared, and so takes 12 MB instead of 70.
+"""
+
+import ctypes
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from savannah.embedded.server import stop_server
+from savannah.logs import JSONLine, TextLine
+
+logger = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+LONGEST_RESTART_DELAY = 10.0
+ENDING = (signal.SIGINT, signal.SIGTERM)
+_CODE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one process of the tree runs, and how long it may take to finish."""
+
+    name: str
+    command: Sequence[str]
+    grace_seconds: float
+    # Of what does one thing and ends: the seconds from one start to the next.
+    interval: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `manage.py run` leaves for the tree to do."""
+
+    # It is in here, and so are the web's counts for Prometheus; removed at the end.
+    folder: str
+    programs: Sequence[Program]
+    log_format: str
+    # Printed once the service is ready: `ready_url` says so to who asks for `ready_host`.
+    announcement: str = ""
+    ready_url: str = ""
+    ready_host: str = ""
+    # The folder of an embedded PostgreSQL, which stops at the end.
+    data_dir: str = ""
+
+    def write(self) -> Path:
+        """Write the plan into its folder."""
+        file = Path(self.folder, "plan.json")
+        file.write_text(json.dumps(asdict(self)))
+        return file
+
+    @classmethod
+    def read(cls, file: Path) -> "Plan":
+        """Read a plan that was written."""
+        fields = json.loads(file.read_text())
+        return cls(**{**fields, "programs": [Program(**program) for program in fields["programs"]]})
+
+
+class Child:
+    """A program that runs, started anew when it dies, after a pause that doubles."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.process: subprocess.Popen[bytes] | None = None
+        self._restart_at = 0.0
+        self._delay = 0.5
+
+    def start(self) -> None:
+        """Start the program in a session of its own: a Ctrl-C reaches it through us, in order."""
+        self.process = subprocess.Popen(
+            self.program.command,
+            # The specification starts manage.py from savannah_test/, where no module of ours is.
+            cwd=_CODE,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run yet
+        )
+
+    def keep_alive(self) -> None:
+        """Start the program again if it has died and its pause is over."""
+        if self.process is None:
+            if time.monotonic() >= self._restart_at:
+                self.start()
+        elif self.process.poll() is not None:
+            name, status = self.program.name, self.process.returncode
+            logger.error("%s ended (%s); starting it again in %.1f s", name, status, self._delay)
+            self.process, self._restart_at = None, time.monotonic() + self._delay
+            self._delay = min(self._delay * 2, LONGEST_RESTART_DELAY)
+
+    def end(self) -> None:
+        """Ask the program to finish, and kill it when its grace is over."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(self.program.grace_seconds)
+        except subprocess.TimeoutExpired:
+            logger.warning("%s did not finish in %.0f s and is killed", self.program.name, self.program.grace_seconds)
+            self.process.kill()
+            self.process.wait()
+
+
+class Periodic(Child):
+    """A program that does one thing and ends, started again and again."""
+
+    def start(self) -> None:
+        """Wait for the first time: what starts now has enough to do."""
+        self._restart_at = time.monotonic() + min(self.program.interval, 60.0)
+
+    def keep_alive(self) -> None:
+        """Start the program when its time has come, unless it still runs."""
+        if self.process and self.process.poll() is not None:
+            if self.process.returncode:
+                logger.error("%s failed (%s)", self.program.name, self.process.returncode)
+            self.process = None
+        if self.process is None and time.monotonic() >= self._restart_at:
+            super().start()
+            self._restart_at = time.monotonic() + self.program.interval
+
+
+def child_of(program: Program) -> Child:
+    """Return what runs the program, once and for all or now and then."""
+    return Periodic(program) if program.interval else Child(program)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def become_tree(plan: Plan) -> None:
+    """Become the tree, in the same process, with its open files and its blocked signals; does not return."""
+    file = plan.write()
+    sys.stdout.flush()
+    os.chdir(_CODE)
+    os.execv(sys.executable, [sys.executable, "-m", "savannah.tree", str(file)])  # noqa: S606
+
+
+class Tree:
+    """The children of a plan, from their start to their end."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._children = [child_of(program) for program in plan.programs]
+        self._ending = False
+
+    def run(self) -> None:
+        """Run until told to end; whatever happens, nothing of the tree stays behind."""
+        for number in ENDING:
+            signal.signal(number, self._end)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        try:
+            self._keep_alive()
+        finally:
+            for child in self._children:
+                child.end()
+            if self._plan.data_dir:
+                stop_server(Path(self._plan.data_dir))
+            shutil.rmtree(self._plan.folder, ignore_errors=True)
+
+    def _end(self, number: int, frame: object) -> None:
+        self._ending = True
+
+    def _keep_alive(self) -> None:
+        to_announce = self._plan.announcement
+        for child in self._children:
+            child.start()
+        while not self._ending:
+            for child in self._children:
+                child.keep_alive()
+            if to_announce and self._is_ready():
+                print(to_announce, flush=True)
+                to_announce = ""
+            time.sleep(0.1)
+
+    def _is_ready(self) -> bool:
+        try:
+            request = urllib.request.Request(self._plan.ready_url, headers={"Host": self._plan.ready_host})  # noqa: S310
+            with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310
+                return bool(json.load(response)["sms_workers"])
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+def main() -> None:
+    """Run the plan that the command line names."""
+    plan = Plan.read(Path(sys.argv[1]))
+    handler = logging.StreamHandler()
+    handler.setFormatter(JSONLine() if plan.log_format == "json" else TextLine())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    Tree(plan).run()
+
+
+if __name__ == "__main__":
+    main()

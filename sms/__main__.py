@@ -1,0 +1,13 @@
+"""`python -m sms`: the worker, as `manage.py sms worker`, without Django's apps, which it has no use for."""
+
+import asyncio
+import os
+
+from django.conf import settings
+from django.utils.log import configure_logging
+
+from sms.worker import work
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "savannah.settings")
+configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+asyncio.run(work())
