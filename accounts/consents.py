@@ -7,11 +7,15 @@ from django.conf import settings
 from django.db import connection, transaction
 from oauth2_provider.settings import oauth2_settings
 
+from accounts.bearer import api_scopes
 from accounts.models import Application
 from accounts.provider import end_tokens
 from savannah.sql import fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
+# Not a scope, but what a token without any of the API's may do.
+EVERYTHING = "everything"
+DESCRIPTIONS: dict[str, str] = {**oauth2_settings.SCOPES, EVERYTHING: "Do all that you may do here"}
 
 
 @dataclass(frozen=True)
@@ -23,9 +27,24 @@ class LetIn:
     scopes_descriptions: list[str]
 
 
+def asked_for(allowed_scopes: str, scopes: Sequence[str]) -> list[str]:
+    """Return what a request for the scopes is really for, by an application that may ask for `allowed_scopes`.
+
+    Who asks for no part of the API gets all that the application may have of it (accounts/bearer.py): less is more.
+    """
+    implied = () if api_scopes(scopes) else api_scopes(allowed_scopes.split()) or (EVERYTHING,)
+    return [*scopes, *sorted(implied)]
+
+
+def describe(names: Sequence[str]) -> list[str]:
+    """Return what `asked_for` returned in words, for people."""
+    return [DESCRIPTIONS[name] for name in names if name in DESCRIPTIONS]
+
+
 def keep_consent(user_id: int, application: Application, scopes: Sequence[str]) -> None:
     """Remember that the user has let the application do this, beside what they have let it do before."""
-    fetch_one(QUERIES.keep_consent, user=user_id, application=application.pk, scopes=list(scopes))
+    wanted = asked_for(application.allowed_scopes, scopes)
+    fetch_one(QUERIES.keep_consent, user=user_id, application=application.pk, scopes=wanted)
 
 
 def need_not_ask(user_id: int, application: Application, scopes: Sequence[str], redirect_uri: str) -> bool:
@@ -37,16 +56,15 @@ def need_not_ask(user_id: int, application: Application, scopes: Sequence[str], 
     secret = application.client_type == Application.CLIENT_CONFIDENTIAL
     if not (secret or redirect_uri.startswith(("https://", f"{settings.PUBLIC_URL}/"))):
         return False
-    return bool(fetch_value(QUERIES.has_consented, user=user_id, application=application.pk, scopes=list(scopes)))
+    wanted = asked_for(application.allowed_scopes, scopes)
+    return bool(fetch_value(QUERIES.has_consented, user=user_id, application=application.pk, scopes=wanted))
 
 
 def let_in_by(user_id: int) -> list[LetIn]:
     """Return the applications that the user has let in, by name; also those that only hold tokens, as devices do."""
     with connection.cursor() as cursor:
         rows = cursor.execute(QUERIES.list_consents, {"user": user_id}).fetchall()
-    return [
-        LetIn(key, name, [oauth2_settings.SCOPES.get(scope, scope) for scope in scopes]) for key, name, scopes in rows
-    ]
+    return [LetIn(key, name, describe(scopes)) for key, name, scopes in rows]
 
 
 def withdraw(user_id: int, application: Application) -> None:

@@ -4,8 +4,8 @@ import secrets
 from dataclasses import dataclass
 
 from django.db import connection
-from oauth2_provider.settings import oauth2_settings
 
+from accounts.consents import asked_for, describe
 from accounts.models import Application
 from accounts.provider import checksum_of
 from savannah.sql import fetch_one, load_queries
@@ -61,8 +61,8 @@ def find_device(typed: str) -> Waiting | None:
     row = fetch_one(QUERIES.find_device, user_code=user_code)
     if row is None:
         return None
-    application, scope = row
-    return Waiting(user_code, application, [oauth2_settings.SCOPES[name] for name in scope.split()])
+    application, scope, allowed_scopes = row
+    return Waiting(user_code, application, describe(asked_for(allowed_scopes, scope.split())))
 
 
 def answer_device(typed: str, user_id: int, *, allow: bool) -> bool:

@@ -22,8 +22,9 @@ from oauth2_provider.models import AccessToken, RefreshToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.scopes import SettingsScopes
 from oauthlib.common import Request
-from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidGrantError
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidGrantError, InvalidScopeError
 
+from accounts.bearer import api_scopes
 from accounts.keys import keys
 from accounts.models import Application, Grant
 from savannah.sql import fetch_one, fetch_value, load_queries
@@ -163,6 +164,15 @@ class Validator(OAuth2Validator):
         if token.revoked and token.revoked > timezone.now() - timedelta(seconds=REFRESH_RACE_SECONDS):
             return False
         return bool(super().validate_refresh_token(refresh_token, client, request, *args))
+
+    def get_original_scopes(self, refresh_token: str, request: Request, *args: Any) -> str:
+        """Return the scopes of the token before. A refresh may ask for fewer; not for none of the API's where there
+        were some, since a token without any may do everything.
+        """
+        scopes: str = super().get_original_scopes(refresh_token, request, *args) or ""
+        if request.scope and api_scopes(scopes.split()) and not api_scopes(request.scope.split()):
+            raise InvalidScopeError(request=request)
+        return scopes
 
     def validate_device_code(self, client_id: str, device_code: str, request: Request) -> str | None:
         """Return what a device is told that asks whether it was let in (RFC 8628, section 3.5)."""

@@ -136,7 +136,7 @@ VALUES (:checksum, :user_code, :client_id, :scope, :interval, now() + make_inter
 
 -- name: find_device
 -- The application and the scopes of a device that waits for an answer.
-SELECT a.name, d.scope
+SELECT a.name, d.scope, a.allowed_scopes
 FROM oauth2_provider_devicegrant d
 JOIN applications a ON a.client_id = d.client_id
 WHERE d.user_code = :user_code AND d.status = 'authorization-pending' AND d.expires > now();

@@ -38,7 +38,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.bearer import Caller, challenge
-from accounts.consents import keep_consent, let_in_by, need_not_ask, withdraw
+from accounts.consents import asked_for, describe, keep_consent, let_in_by, need_not_ask, withdraw
 from accounts.devices import (
     DEVICE_INTERVAL_SECONDS,
     DEVICE_SECONDS,
@@ -263,6 +263,8 @@ class Authorize(Checked, Page, AuthorizationView):
             except OAuthToolkitError as error:
                 answer: HttpResponse = self.error_response(error, context["application"])
                 return answer
+            wanted = asked_for(context["application"].allowed_scopes, context["scopes"])
+            context = {**context, "scopes_descriptions": describe(wanted)}
         response: HttpResponse = super().render_to_response(context, **options)
         return response
 

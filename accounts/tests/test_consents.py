@@ -36,11 +36,33 @@ def test_an_application_asks_once_for_what_it_may_do(people, provider, browser, 
     page = ask(browser, diary, "openid email orders:read")
     assert asks(page)
     assert "code=" in browser.submit(page, allow="Authorize").headers["Location"]
-    for scope in ("openid email", "openid profile", "openid profile email orders:read"):
+    for scope in ("openid email", "openid profile", "openid profile email orders:read", "orders:read"):
         assert "code=" in ask(browser, diary, scope).headers["Location"]
     with Browser(people, person="leaver") as other:
         other.sign_in(other.open("/accounts/login/"))
         assert asks(ask(other, diary))
+
+
+def test_leave_for_a_part_of_the_api_is_not_leave_for_all_of_it(browser, diary):
+    browser.sign_in(browser.open("/accounts/login/"))
+    page = ask(browser, diary, "openid orders:read")
+    assert "Do all that you may do here" not in page.text
+    browser.submit(page, allow="Authorize")
+    assert "code=" in ask(browser, diary, "orders:read").headers["Location"]
+    # A token without any of the API's scopes may do everything.
+    page = ask(browser, diary, "openid")
+    assert asks(page)
+    assert "Do all that you may do here" in page.text
+
+
+def test_it_says_what_an_application_may_do_that_asks_for_nothing_of_the_api(people, browser):
+    screen = register(people, "Wall screen", "--scope", "openid orders:read")
+    browser.sign_in(browser.open("/accounts/login/"))
+    page = ask(browser, screen, "openid")
+    assert "See orders" in page.text
+    assert "Do all that you may do here" not in page.text
+    browser.submit(page, allow="Authorize")
+    assert "code=" in ask(browser, screen, "openid orders:read").headers["Location"]
 
 
 def test_a_refusal_is_asked_again(browser, diary):

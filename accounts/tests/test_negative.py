@@ -320,6 +320,18 @@ def test_refresh_tokens_are_each_clients_own_and_never_widen(visitor, provider, 
     assert provider.lets_in(tokens["access_token"])
 
 
+@pytest.mark.parametrize("scope", ["openid", "profile", "openid profile"])
+def test_a_refresh_that_gets_rid_of_its_limits(visitor, provider, shop, scope):
+    """By asking for less: a token that names no part of the API may do everything."""
+    limited = landed(visitor.authorize(client_id=shop.client_id, scope="openid profile orders:read"))
+    tokens = provider.redeem(shop, limited["code"]).json()
+    form = shop.form(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+    assert provider.post("/o/token/", {**form, "scope": scope}).json()["error"] == "invalid_scope"
+    narrower = provider.post("/o/token/", {**form, "scope": "orders:read"}).json()
+    assert provider.get("/api/customers/", narrower["access_token"]).status_code == 403
+    assert provider.get("/api/orders/", narrower["access_token"]).status_code == 200
+
+
 @pytest.mark.parametrize("scope", ["openid", "everything", NUL, LONG])
 def test_a_machine_that_asks_for_too_much(provider, script, scope):
     answer = provider.post("/o/token/", script.form(grant_type="client_credentials", scope=scope))
