@@ -246,7 +246,7 @@ def _etags(header: str) -> list[str]:
     return [etag.strip() for etag in header.replace("W/", "").split(",")]
 
 
-# The documents of a page joined by commas, and the key of its last row: None when no row follows.
+# The documents of a page joined by commas (str or bytes), and the key of its last row: None when no row follows.
 Page = tuple[Any, ...] | None
 # Later than any row, for a list that runs newest first.
 FIRST_PAGE = ("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff")
@@ -269,7 +269,7 @@ def stream_list(
     return StreamingHttpResponse(_array(pages, opening, separator, closing), content_type="application/json")
 
 
-def _pages(page: Page, read_page: Callable[..., Page]) -> Iterator[str]:
+def _pages(page: Page, read_page: Callable[..., Page]) -> Iterator[str | bytes]:
     while page and page[0] is not None:
         documents, *key = page
         connection.close()
@@ -278,10 +278,12 @@ def _pages(page: Page, read_page: Callable[..., Page]) -> Iterator[str]:
     connection.close()
 
 
-def _array(pages: Iterator[str], opening: str, separator: str, closing: str) -> Iterator[str]:
-    yield opening + next(pages, "")
+def _array(pages: Iterator[str | bytes], opening: str, separator: str, closing: str) -> Iterator[str | bytes]:
+    yield opening
+    yield next(pages, "")
     for documents in pages:
-        yield separator + documents
+        yield separator
+        yield documents
     yield closing
 
 

@@ -18,7 +18,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from savannah.api import Input, Page, Text, stream_list, validated
-from savannah.sql import fetch_one, only
+from savannah.sql import fetch_text, only
 
 MOST = 1000
 DEFAULT_LIMIT = 100
@@ -94,12 +94,13 @@ def answer_list(request: Request, listing: Listing, query: Mapping[str, Any]) ->
     def read_page(key: Any, id_: Any, size: int = STREAMED) -> Page:
         after = ("after",) if id_ else ()
         statement = only(listing.statement, frozenset((name, sort, *after, *filters)))
-        return fetch_one(statement, separator=shape.separator, limit=size, key=key, id=id_, **filters)
+        page = fetch_text(statement, separator=shape.separator, limit=size, key=key, id=id_, **filters)
+        return page and (page[0], *(part and part.decode() for part in page[1:]))
 
     start = _read_cursor(cursor, listing, sort) if cursor else (None, None)
     if limit or cursor:
-        text, *key = read_page(start[0], start[1], limit or DEFAULT_LIMIT) or ("", None)
-        answer: HttpResponseBase = HttpResponse(opening + (text or "") + shape.closing, content_type=shape.content_type)
+        text, *key = read_page(start[0], start[1], limit or DEFAULT_LIMIT) or (b"", None)
+        answer: HttpResponseBase = HttpResponse([opening, text or b"", shape.closing], content_type=shape.content_type)
         answer.headers["Link"] = _links(request, sort, key)
     else:
         answer = stream_list(read_page, start, opening=opening, separator=shape.separator, closing=shape.closing)

@@ -30,10 +30,21 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
         PostgreSQL infers the parameters' types from where they stand. Raises psycopg.Error as a cursor does.
         """
+        result = self._execute(statement, values)
+        if not result.ntuples:
+            return None
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_row(0, tuple)
+
+    def fetch_text(self, statement: str, values: Mapping[str, Any]) -> tuple[bytes | None, ...] | None:
+        """As `fetch_row`, with each column as the text that PostgreSQL wrote, in UTF-8."""
+        result = self._execute(statement, values)
+        return text_of(result) if result.ntuples else None
+
+    def _execute(self, statement: str, values: Mapping[str, Any]) -> pq.abc.PGresult:
         command, names = _numbered(statement)
         name = self._row_statements.get(command) or self._prepare(command)
-        transformer = self._transformer
-        parameters = transformer.dump_sequence([values[key] for key in names], [PyFormat.TEXT] * len(names))
+        parameters = self._transformer.dump_sequence([values[key] for key in names], [PyFormat.TEXT] * len(names))
         result = self.pgconn.exec_prepared(name, parameters)  # type: ignore[arg-type]  # psycopg forgets that None is NULL
         if result.status != pq.ExecStatus.TUPLES_OK:
             failure = self._failure(result)
@@ -41,11 +52,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
                 raise failure
             # psycopg says DEALLOCATE ALL after a ROLLBACK (psycopg/_preparing.py), which takes ours along.
             self._row_statements.clear()
-            return self.fetch_row(statement, values)
-        if not result.ntuples:
-            return None
-        transformer.set_pgresult(result)
-        return transformer.load_row(0, tuple)
+            return self._execute(statement, values)
+        return result
 
     @cached_property
     def _row_statements(self) -> dict[bytes, bytes]:
@@ -75,6 +83,11 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         if self.pgconn.status != pq.ConnStatus.OK:
             return psycopg.OperationalError("the server has closed the connection")
         return error_from_result(result, self.info.encoding)
+
+
+def text_of(result: pq.abc.PGresult) -> tuple[bytes | None, ...]:
+    """Return the first row of a result that came as text."""
+    return tuple(result.get_value(0, column) for column in range(result.nfields))
 
 
 @lru_cache(maxsize=1000)
