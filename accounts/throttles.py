@@ -7,7 +7,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from savannah.throttle import client_address, take
+from savannah.throttle import client_network, take
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports this module, by DEFAULT_THROTTLE_CLASSES
@@ -32,6 +32,6 @@ class PerUser(BaseThrottle):
 def count_stranger(request: Request) -> None:
     """Count a token that is no good against the address that sent it; raise Throttled (429) for one too many."""
     if settings.API_REQUESTS_PER_MINUTE:
-        key = f"api address {client_address(request)}"
+        key = f"api address {client_network(request)}"
         if seconds := take(key, per_minute=settings.API_REQUESTS_PER_MINUTE):
             raise Throttled(seconds)

@@ -56,6 +56,7 @@ from accounts.provider import (
     Scopes,
     Validator,
     calling_client,
+    checksum_of,
     describe_token,
     end_tokens,
     is_our_resource,
@@ -64,7 +65,7 @@ from accounts.provider import (
 )
 from accounts.relying import logout_address
 from savannah.api import APIView
-from savannah.throttle import client_address, take
+from savannah.throttle import client_network, take
 
 # Nothing but our own style sheet and pictures, in no frame. No form-action: browsers apply it to where a form's answer
 # redirects to, which for a sign-in is the client's own address.
@@ -103,7 +104,7 @@ def for_clients(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         limit = settings.TOKEN_REQUESTS_PER_MINUTE
-        if limit and (seconds := take(f"tokens {client_address(request)}", per_minute=limit)):
+        if limit and (seconds := take(f"tokens {client_network(request)}", per_minute=limit)):
             description = f"Too many requests. Try again in {seconds} s."
             return _oauth_error("temporarily_unavailable", description, status=429, retry_after=seconds)
         if fault := _fault(request):
@@ -153,9 +154,12 @@ class SignIn(Page, LoginView):
     template_name = "accounts/login.html"
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Look at the password, unless this address has tried too many, whosever they were."""
+        """Look at the password, unless this address has tried too many, or too many addresses have tried this name."""
         limit = settings.SIGN_INS_PER_MINUTE
-        if limit and take(f"sign-in {client_address(request)}", per_minute=limit):
+        # By its checksum: what is in the field may be a password.
+        name = checksum_of(request.POST.get("username", ""))
+        keys = (f"sign-in {client_network(request)}", f"sign-in as {name}")
+        if limit and any(take(key, per_minute=limit) for key in keys):
             return locked_out(request)
         response: HttpResponse = super().post(request, *args, **kwargs)
         return response

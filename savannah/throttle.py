@@ -1,5 +1,7 @@
 """How often somebody may ask. PostgreSQL counts, so that all processes and hosts count together."""
 
+from ipaddress import IPv6Address, ip_address, ip_network
+
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
@@ -29,3 +31,17 @@ def client_address(request: HttpRequest) -> str:
     trusted = settings.TRUSTED_PROXIES
     address: str = hops[-trusted] if 0 < trusted <= len(hops) and hops[-trusted] else request.META["REMOTE_ADDR"]
     return address
+
+
+def client_network(request: HttpRequest) -> str:
+    """Return what counts as one who asks: an IPv4 address, or the first one of a /64 of IPv6.
+
+    A provider's customer has at least a /64, and could take another address of it for each attempt.
+    """
+    try:
+        address = ip_address(client_address(request))
+    except ValueError:  # a proxy that does not give an address
+        return str(request.META["REMOTE_ADDR"])
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or ip_network((address.packed, 64), strict=False).network_address)
+    return str(address)

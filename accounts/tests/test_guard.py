@@ -51,6 +51,23 @@ def test_who_tries_many_names_from_one_address_waits(stranger, settings):
     assert answers == [200, 200, 200, 429, 429]
 
 
+@pytest.mark.usefixtures("clean_throttles")
+def test_who_tries_one_name_from_many_addresses_waits(stranger, person, settings):
+    settings.SIGN_INS_PER_MINUTE, settings.TRUSTED_PROXIES = 6, 1
+    for number in range(8):
+        stranger.headers["X-Forwarded-For"] = f"41.90.1.{number}" if number % 2 else f"2001:db8:0:{number}::1"
+        assert sign_in(stranger, "kamau", "guess").status_code == (200 if number < 6 else 429)
+    assert sign_in(stranger, "wanjiru", "guess").status_code == 200
+
+
+@pytest.mark.usefixtures("clean_throttles")
+def test_who_tries_one_name_from_each_address_of_a_network_waits(stranger, person, settings):
+    settings.TRUSTED_PROXIES = 1
+    for number in range(6):
+        stranger.headers["X-Forwarded-For"] = f"2001:db8::{number}"
+        assert sign_in(stranger, "kamau", "guess").status_code == (200 if number < 4 else 429)
+
+
 def test_a_wrong_password_is_in_no_log(stranger, person, caplog):
     for _ in range(6):
         sign_in(stranger, "kamau", "hunter2-hunter2")

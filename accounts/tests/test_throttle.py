@@ -74,3 +74,21 @@ def test_it_believes_trusted_proxies_alone(settings, proxies, forwarded, address
     request = HttpRequest()
     request.META = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": forwarded}
     assert throttle.client_address(request) == address
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "counts_as"),
+    [
+        ("41.90.1.1", "41.90.1.1"),
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::"),
+        ("2001:db8:1:2:bbbb::7", "2001:db8:1:2::"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ("::ffff:41.90.1.1", "41.90.1.1"),
+        ("unknown", "10.0.0.1"),
+    ],
+)
+def test_a_network_of_ipv6_counts_as_one_address(settings, forwarded, counts_as):
+    settings.TRUSTED_PROXIES = 1
+    request = HttpRequest()
+    request.META = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": forwarded}
+    assert throttle.client_network(request) == counts_as
