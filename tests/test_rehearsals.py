@@ -121,8 +121,12 @@ def test_a_gateway_that_was_down_gets_everything_once_and_new_orders_first(rig, 
             lambda: rig.value("SELECT count(*) FROM sms_messages WHERE state = 'accepted' AND body ~ %s", item), 10
         )
         first = time.time()
-        eventually(lambda: any(answer.sent and answer.at > back for answer in load.answers[-200:]))
-    say(f"with {waiting} waiting, a new order's SMS was accepted {first - back:.1f} s after the gateway was back")
+        answered = eventually(lambda: [answer.at for answer in load.answers if answer.sent and answer.at > back], 10)
+    say(
+        f"with {waiting} waiting, a new order's SMS was accepted {first - back:.1f} s after the gateway was back, "
+        f"and an order answered as sent {answered[0] - back:.1f} s after"
+    )
+    assert answered[0] - back < 10
     books = settle(load, rig, say, f"gateway down for {seconds} s")
     assert books.duplicates == 0
 
