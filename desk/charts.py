@@ -6,7 +6,8 @@ from datetime import date
 from decimal import Decimal
 
 WIDTH, HEIGHT = 640, 180
-LEFT, TOP, BOTTOM = 46, 10, 22
+# On a phone the scale is written as large as the left margin takes.
+LEFT, TOP, BOTTOM = 62, 10, 22
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ def _health() -> list[dict[str, Any]]:
         {"name": "Sender", "tone": "good" if workers else "bad", "says": "Running" if workers else "Not running",
          "note": f"{workers} worker{'s' if workers != 1 else ''}"},
         {"name": "Oldest waiting SMS", "tone": "odd" if oldest > LATE_SECONDS else "good",
-         "says": _span(oldest) if oldest >= 1 else "None waits", "note": "since it was due"},
+         "says": _span(oldest) if oldest >= 1 else "None waits",
+         "note": "since it was due" if oldest >= 1 else "nothing is overdue"},
     ]  # fmt: skip
 
 

@@ -211,6 +211,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", "accounts.hashers.SecretHasher"]
 LANGUAGE_CODE = "en"
+# Times in the admin as the desk writes them.
+FORMAT_MODULE_PATH = "savannah.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
@@ -278,6 +280,7 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SCRIPTS": [lambda request: static("desk/admin.js")],
     "STYLES": [lambda request: static("desk/admin.css")],
+    "SIDEBAR": {"navigation": "desk.menu.sections"},
     # The green of savannah.css.
     "COLORS": {
         "primary": {

@@ -33,6 +33,17 @@ def test_each_page_opens(boss, wanjiku, address):
     assert boss.get(address).status_code == 200
 
 
+def test_its_menu_shows_what_the_user_may_see_and_leads_back_to_the_desk(boss):
+    menu = boss.get("/admin/").content.decode().partition('id="nav-sidebar-apps"')[2].partition("account")[0]
+    assert 'href="/"' in menu
+    assert "Roles" in boss.get("/admin/").content.decode()
+    person = User.objects.create_user("staff", "s@example.com", "!", is_staff=True)
+    person.user_permissions.add(Permission.objects.get(codename="view_order"))
+    page = signed_in(person).get("/admin/").content.decode()
+    assert "/admin/orders/order/" in page
+    assert "/admin/auth/user/" not in page
+
+
 def test_it_hides_codes_and_tokens(boss):
     assert "token" not in boss.get("/admin/").content.decode().lower().replace("csrfmiddlewaretoken", "").replace(
         "csrf", ""

@@ -12,6 +12,8 @@ from conftest import Service
 PASSWORD = "correct horse battery"
 DESKTOP = {"width": 1180, "height": 820}
 PHONE = {"width": 390, "height": 844}
+# The admin shows its menu from here on.
+WIDE = {"width": 1400, "height": 900}
 # A machine without a screen, and nothing that calls home.
 FLAGS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from conftest import ROOT, Service
-from tests.browser.pages import MAKE_PEOPLE, PHONE, Desk, chromium
+from tests.browser.pages import DESKTOP, MAKE_PEOPLE, PHONE, WIDE, Desk, chromium
 
 # Two months of business. The worker sends none of it: its SMS are at their end.
 WORK = """
@@ -78,9 +78,11 @@ def take(window: Desk, service: Service, suffix: str) -> None:
     page.goto("/overview/")
     picture("overview", full_page=True)
     if not suffix:
+        page.set_viewport_size(WIDE)
         page.goto("/admin/sms/message/")
         page.wait_for_load_state("networkidle")
         picture("admin")
+        page.set_viewport_size(DESKTOP)
         made = "/o/authorize/?response_type=code&scope=openid+profile+orders%3Awrite&prompt=consent"
         client = json.loads(service.manage("setup_oauth", "--json", *CLIENT))["client_id"]
         page.goto(f"{made}&client_id={client}&redirect_uri=https://till.example/callback")

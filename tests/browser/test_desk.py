@@ -7,13 +7,11 @@ import pytest
 from playwright.sync_api import expect
 
 from conftest import Service
-from tests.browser.pages import DESKTOP, MAKE_PEOPLE, PHONE, Desk
+from tests.browser.pages import DESKTOP, MAKE_PEOPLE, PHONE, WIDE, Desk
 
 codes = (f"BR{number:03}" for number in itertools.count())
 phones = (f"07{number}" for number in itertools.count(11000000))
 SMS = ".orders .placed .badge"
-# The admin shows its menu from here on.
-WIDE = {"width": 1400, "height": 900}
 MADE, KEPT = ("customers/customer", "orders/order"), ("accounts/application", "accounts/auditentry")
 
 
