@@ -30,7 +30,7 @@ from orders.placing import QUERIES as ORDER_QUERIES
 from orders.placing import place_order
 from orders.views import OrderInput
 from savannah.api import Input
-from savannah.sql import fetch_value
+from savannah.sql import fetch_one, fetch_value
 from sms import outbox
 from sms.models import Attempt, Message, OptOut
 
@@ -48,14 +48,49 @@ class Fast(ModelAdmin):  # type: ignore[misc]
     compressed_fields = True
 
 
+class Versioned(Fast):
+    """Rows that several people may change."""
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """Leave the version out for those who only look: it is for who saves."""
+        saves = self.has_change_permission(request, obj)
+        return [name for name in super().get_fields(request, obj) if saves or name != "version"]
+
+
 class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form whose fields are checked as the API checks them."""
+    """A form whose fields are checked as the API checks them, and that changes the version it was opened with alone."""
 
     rules: ClassVar[type[Input]]
+    # The API's statement that reads a row and its version.
+    reading: ClassVar[str]
+    version = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not self.instance._state.adding:
+            self.fields["version"].initial = self._version()
+
+    def _version(self) -> str | None:
+        row = fetch_one(self.reading, id=self.instance.pk)
+        return str(row[1]) if row else None
+
+    def _refuse_if_changed_meanwhile(self) -> None:
+        """Hold the row until it is saved; when it is another version, say what it is by now, and take the next try."""
+        now = type(self.instance)._default_manager.select_for_update().filter(pk=self.instance.pk).first()
+        version = self._version()
+        if now is None or self.data.get("version") == version:
+            return
+        values = "; ".join(f"{name}: {getattr(now, name)}" for name in names_of(self.rules))
+        self.add_error(
+            None, f"Somebody else has changed it since you opened it. It is now {values}. Save again if yours is right."
+        )
+        self.data = {**{name: self.data[name] for name in self.data}, "version": version}
 
     def clean(self) -> dict[str, Any]:
         """Return the fields as the API takes them."""
         given = super().clean() or {}
+        if not self.instance._state.adding:
+            self._refuse_if_changed_meanwhile()
         asked = {name: given[name] for name in names_of(self.rules) if name in given}
         checked = self.rules(
             data={name: value if isinstance(value, str) else str(value) for name, value in asked.items()}
@@ -77,12 +112,14 @@ class CustomerForm(CheckedForm):
     """The fields of a customer."""
 
     rules = CustomerInput
+    reading = CUSTOMER_QUERIES.get_customer
 
 
 class OrderForm(CheckedForm):
     """The fields of an order."""
 
     rules = OrderInput
+    reading = ORDER_QUERIES.get_order
 
 
 # --- export -----------------------------------------------------------------------------------------------------------
@@ -119,11 +156,12 @@ def _csv(name: str, columns: Iterable[str], queryset: QuerySet[Any]) -> Streamin
 
 
 @admin.register(Customer)
-class CustomerAdmin(Fast):
+class CustomerAdmin(Versioned):
     """Find a customer by the beginning of code, name or phone."""
 
     form = CustomerForm
     list_display = ("name", "code", "phone_number", "created_at")
+    fields = ("code", "name", "phone_number", "version")
     search_fields = ("code",)
     search_help_text = "The beginning of a name, a code or a phone number, or a number's last digits"
     actions = ("export",)
@@ -160,13 +198,13 @@ class CustomerAdmin(Fast):
 
 
 @admin.register(Order)
-class OrderAdmin(Fast):
+class OrderAdmin(Versioned):
     """An order that is added here is placed: its SMS is sent."""
 
     form = OrderForm
     list_display = ("item", "amount", "customer", "created_at")
     list_select_related = ("customer",)
-    fields = ("customer", "item", "amount")
+    fields = ("customer", "item", "amount", "version")
     autocomplete_fields = ("customer",)
     search_fields = ("id",)
     search_help_text = "A customer's name, code or phone, or an order's number"

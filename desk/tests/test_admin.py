@@ -7,7 +7,7 @@ from django.test import Client
 from customers.models import Customer
 from desk.admin import _cell
 from desk.models import Deleted
-from desk.tests.conftest import placed, signed_in
+from desk.tests.conftest import fields_of, opened, placed, signed_in
 from orders.models import Order
 from sms.models import Message, OptOut
 
@@ -38,10 +38,14 @@ def test_its_menu_shows_what_the_user_may_see_and_leads_back_to_the_desk(boss):
     assert 'href="/"' in menu
     assert "Roles" in boss.get("/admin/").content.decode()
     person = User.objects.create_user("staff", "s@example.com", "!", is_staff=True)
-    person.user_permissions.add(Permission.objects.get(codename="view_order"))
+    person.groups.add(Group.objects.get(name="viewer"))
     page = signed_in(person).get("/admin/").content.decode()
     assert "/admin/orders/order/" in page
     assert "/admin/auth/user/" not in page
+    order = placed(Customer.objects.create(code="X", name="X", phone_number="+254722111222"))
+    page = signed_in(person).get(f"/admin/orders/order/{order.pk}/change/").content.decode()
+    assert "Maize flour" in page
+    assert "Version" not in page
 
 
 def test_it_hides_codes_and_tokens(boss):
@@ -71,6 +75,7 @@ def test_it_adds_and_changes_a_customer_by_the_rules_of_the_api(boss):
     customer = Customer.objects.get()
     assert (customer.name, customer.phone_number) == ("Njeri", "+254733445566")
     address = f"/admin/customers/customer/{customer.pk}/change/"
+    fields["version"] = opened(boss, address)["version"]
     answer = boss.post(address, {**fields, "phone_number": "12"})
     assert "Must be a valid phone number" in answer.content.decode()
     assert "already exists" in boss.post("/admin/customers/customer/add/", fields).content.decode()
@@ -92,9 +97,28 @@ def test_an_order_that_is_added_sends_its_sms(settings, boss, wanjiku):
 
 def test_it_changes_an_order(boss, wanjiku):
     order = placed(wanjiku)
-    boss.post(f"/admin/orders/order/{order.pk}/change/", {"item": "Rice", "amount": "1"})
+    address = f"/admin/orders/order/{order.pk}/change/"
+    boss.post(address, {**opened(boss, address), "item": "Rice", "amount": "1"})
     order.refresh_from_db()
     assert (order.item, order.amount) == ("Rice", 1)
+
+
+def test_it_overwrites_nothing_that_was_not_seen(boss, wanjiku):
+    order = placed(wanjiku)
+    address = f"/admin/orders/order/{order.pk}/change/"
+    form = {**opened(boss, address), "item": "Rice"}
+    Order.objects.update(amount=99)
+    answer = boss.post(address, form)
+    page = answer.content.decode()
+    assert (answer.status_code, "Somebody else has changed it since you opened it." in page) == (200, True)
+    assert "amount: 99.00" in page
+    order.refresh_from_db()
+    assert (order.item, order.amount) == ("Maize flour", 99)
+    again = fields_of(page)
+    assert again["item"] == "Rice"
+    assert boss.post(address, again).status_code == 302
+    order.refresh_from_db()
+    assert order.item == "Rice"
 
 
 def test_it_deletes_with_a_way_back(boss, wanjiku):
