@@ -1,5 +1,7 @@
 """Devices without a browser (RFC 8628): they show a code, a person types it elsewhere."""
 
+import re
+
 import pytest
 
 from accounts.tests.browser import at_once, register
@@ -96,3 +98,16 @@ def test_one_of_many_parallel_polls_gets_the_token(provider, browser, scale):
     browser.submit(page, answer="allow")
     answers = at_once(8, lambda: poll(provider, scale, started))
     assert sorted(answer.status_code for answer in answers) == [200, *[400] * 7]
+
+
+def test_a_device_that_was_shut_out_before_it_asked_again_gets_nothing(provider, browser, scale):
+    browser.sign_in(browser.open("/o/device/"))
+    first, second = start(provider, scale), start(provider, scale)
+    for started in (first, second):
+        browser.submit(browser.open(started["verification_uri_complete"]), answer="allow")
+    tokens = poll(provider, scale, first).json()
+    assert provider.get("/api/orders/", tokens["access_token"]).status_code == 200
+    page = browser.open("/o/consents/")
+    browser.submit(page, application=re.search(r'value="(\d+)">Shut Scale out', page.text)[1])
+    assert provider.get("/api/orders/", tokens["access_token"]).status_code == 401
+    assert poll(provider, scale, second).json()["error"] == "invalid_grant"
