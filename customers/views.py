@@ -6,7 +6,7 @@ from functools import cache, partial
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -27,17 +27,7 @@ from savannah.api import (
 )
 from savannah.idempotency import answer_once, fingerprint_of, key_of
 from savannah.lists import Listing, ListQuery, answer_list, asked
-from savannah.openapi import (
-    IDEMPOTENCY_KEY,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    NOT_MODIFIED,
-    UPLOAD_BODIES,
-    RefusedUpload,
-    UploadOutput,
-    errors,
-    listed,
-)
+from savannah.openapi import creates, deletes, lists, shows, updates, uploads
 from savannah.sql import fetch_one, fetch_value, load_queries
 from savannah.uploads import UploadQuery, answer_upload, digest_of, read_rows, received
 
@@ -129,11 +119,7 @@ class CustomerList(CustomerView):
 
     actions = {"GET": "list customers", "POST": "create customer"}
 
-    @extend_schema(
-        operation_id="customers_list",
-        parameters=[CustomerQuery],
-        responses={**listed(CustomerOutput), **errors(400, 401)},
-    )
+    @lists("customers_list", CustomerQuery, CustomerOutput)
     def get(self, request: Request) -> HttpResponseBase:
         """List customers, newest first: all of them, or a page with `limit`."""
         query = asked(CustomerQuery, request)
@@ -141,12 +127,7 @@ class CustomerList(CustomerView):
             query |= _search(query["search"])
         return answer_list(request, LISTING, query)
 
-    @extend_schema(
-        operation_id="customers_create",
-        parameters=[IDEMPOTENCY_KEY],
-        request=CustomerInput,
-        responses={201: CustomerOutput, **errors(400, 401, 409, 411, 413, 415, 422)},
-    )
+    @creates("customers_create", CustomerInput, CustomerOutput)
     def post(self, request: Request) -> HttpResponse:
         """Create a customer."""
         fields = checked(CustomerInput, request)
@@ -161,12 +142,7 @@ class CustomerUpload(CustomerView):
 
     actions = {"POST": "upload customers"}
 
-    @extend_schema(
-        operation_id="customers_upload",
-        parameters=[CustomerUploadQuery, IDEMPOTENCY_KEY],
-        request=UPLOAD_BODIES,
-        responses={200: UploadOutput, 400: RefusedUpload, **errors(401, 409, 411, 413, 415, 422)},
-    )
+    @uploads("customers_upload", CustomerUploadQuery)
     def post(self, request: Request) -> HttpResponse:
         """Store the customers of a CSV or NDJSON file of any length."""
         query = asked(CustomerUploadQuery, request)
@@ -191,21 +167,12 @@ class CustomerDetail(CustomerView):
         "DELETE": "delete customer",
     }
 
-    @extend_schema(
-        operation_id="customers_get",
-        parameters=[IF_NONE_MATCH],
-        responses={200: CustomerOutput, **NOT_MODIFIED, **errors(401, 404)},
-    )
+    @shows("customers_get", CustomerOutput)
     def get(self, request: Request, customer_id: str) -> HttpResponse:
         """Get one customer."""
         return detail(request, fetch_one(QUERIES.get_customer, id=uuid_or_404(customer_id, NOT_FOUND)), NOT_FOUND)
 
-    @extend_schema(
-        operation_id="customers_update",
-        parameters=[IF_MATCH],
-        request=CustomerInput(partial=True),
-        responses={200: CustomerOutput, **errors(400, 401, 404, 411, 412, 413, 415)},
-    )
+    @updates("customers_update", CustomerInput, CustomerOutput)
     def put(self, request: Request, customer_id: str) -> HttpResponse:
         """Update the given fields of a customer."""
         id_ = uuid_or_404(customer_id, NOT_FOUND)
@@ -213,19 +180,12 @@ class CustomerDetail(CustomerView):
         row = fetch_one(QUERIES.update_customer, id=id_, versions=versions_to_match(request), **fields)
         return detail(request, row, NOT_FOUND)
 
-    @extend_schema(
-        operation_id="customers_patch",
-        parameters=[IF_MATCH],
-        request=CustomerInput(partial=True),
-        responses={200: CustomerOutput, **errors(400, 401, 404, 411, 412, 413, 415)},
-    )
+    @updates("customers_patch", CustomerInput, CustomerOutput)
     def patch(self, request: Request, customer_id: str) -> HttpResponse:
         """Update the given fields of a customer."""
         return self.put(request, customer_id)
 
-    @extend_schema(
-        operation_id="customers_delete", parameters=[IF_MATCH], responses={204: None, **errors(401, 404, 412)}
-    )
+    @deletes("customers_delete")
     def delete(self, request: Request, customer_id: str) -> HttpResponse:
         """Delete a customer and its orders."""
         id_ = uuid_or_404(customer_id, NOT_FOUND)

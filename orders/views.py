@@ -30,18 +30,7 @@ from savannah.api import (
 )
 from savannah.idempotency import REPLAYED, answer_once, fingerprint_of, key_of
 from savannah.lists import Listing, ListQuery, answer_list, asked
-from savannah.openapi import (
-    IDEMPOTENCY_KEY,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    NOT_MODIFIED,
-    PREFER,
-    UPLOAD_BODIES,
-    RefusedUpload,
-    UploadOutput,
-    errors,
-    listed,
-)
+from savannah.openapi import PREFER, creates, deletes, errors, lists, shows, updates, uploads
 from savannah.sql import fetch_one, fetch_value
 from savannah.uploads import UploadQuery, answer_upload, digest_of, read_rows, received
 from sms.models import State
@@ -243,21 +232,12 @@ class OrderList(OrderView):
 
     actions = {"GET": "list orders", "POST": "create order"}
 
-    @extend_schema(
-        operation_id="orders_list",
-        parameters=[AllOrdersQuery],
-        responses={**listed(OrderOutput), **errors(400, 401)},
-    )
+    @lists("orders_list", AllOrdersQuery, OrderOutput)
     def get(self, request: Request) -> HttpResponseBase:
         """List orders, newest first: all of them, or a page with `limit`."""
         return answer_list(request, LISTING, asked(AllOrdersQuery, request))
 
-    @extend_schema(
-        operation_id="orders_create",
-        parameters=[IDEMPOTENCY_KEY, PREFER],
-        request=NewOrderInput,
-        responses={201: PlacedOrderOutput, **errors(400, 401, 404, 409, 411, 413, 415, 422)},
-    )
+    @creates("orders_create", NewOrderInput, PlacedOrderOutput, 404, headers=(PREFER,))
     def post(self, request: Request) -> HttpResponse:
         """Place an order, and send the customer an SMS."""
         fields = checked(NewOrderInput, request)
@@ -279,12 +259,7 @@ class OrderUpload(OrderView):
 
     actions = {"POST": "upload orders"}
 
-    @extend_schema(
-        operation_id="orders_upload",
-        parameters=[OrderUploadQuery, IDEMPOTENCY_KEY],
-        request=UPLOAD_BODIES,
-        responses={200: UploadOutput, 400: RefusedUpload, **errors(401, 409, 411, 413, 415, 422)},
-    )
+    @uploads("orders_upload", OrderUploadQuery)
     def post(self, request: Request) -> HttpResponse:
         """Store the orders of a CSV or NDJSON file of any length, and queue their SMS."""
         query = asked(OrderUploadQuery, request)
@@ -307,21 +282,12 @@ class OrderDetail(OrderView):
         "DELETE": "delete order",
     }
 
-    @extend_schema(
-        operation_id="orders_get",
-        parameters=[IF_NONE_MATCH],
-        responses={200: OrderOutput, **NOT_MODIFIED, **errors(401, 404)},
-    )
+    @shows("orders_get", OrderOutput)
     def get(self, request: Request, order_id: str) -> HttpResponse:
         """Get one order."""
         return detail(request, fetch_one(QUERIES.get_order, id=uuid_or_404(order_id, NOT_FOUND)), NOT_FOUND)
 
-    @extend_schema(
-        operation_id="orders_update",
-        parameters=[IF_MATCH],
-        request=OrderInput(partial=True),
-        responses={200: OrderOutput, **errors(400, 401, 404, 411, 412, 413, 415)},
-    )
+    @updates("orders_update", OrderInput, OrderOutput)
     def put(self, request: Request, order_id: str) -> HttpResponse:
         """Update the given fields of an order."""
         id_ = uuid_or_404(order_id, NOT_FOUND)
@@ -329,17 +295,12 @@ class OrderDetail(OrderView):
         row = fetch_one(QUERIES.update_order, id=id_, versions=versions_to_match(request), **fields)
         return detail(request, row, NOT_FOUND)
 
-    @extend_schema(
-        operation_id="orders_patch",
-        parameters=[IF_MATCH],
-        request=OrderInput(partial=True),
-        responses={200: OrderOutput, **errors(400, 401, 404, 411, 412, 413, 415)},
-    )
+    @updates("orders_patch", OrderInput, OrderOutput)
     def patch(self, request: Request, order_id: str) -> HttpResponse:
         """Update the given fields of an order."""
         return self.put(request, order_id)
 
-    @extend_schema(operation_id="orders_delete", parameters=[IF_MATCH], responses={204: None, **errors(401, 404, 412)})
+    @deletes("orders_delete")
     def delete(self, request: Request, order_id: str) -> HttpResponse:
         """Delete an order."""
         id_ = uuid_or_404(order_id, NOT_FOUND)
@@ -365,11 +326,7 @@ class OrdersByCustomerCode(OrderView):
 
     actions = {"GET": "list orders"}
 
-    @extend_schema(
-        operation_id="orders_by_customer_code",
-        parameters=[CustomerOrdersQuery],
-        responses={**listed(OrderOutput), **errors(400, 401, 404)},
-    )
+    @lists("orders_by_customer_code", CustomerOrdersQuery, OrderOutput, 404)
     def get(self, request: Request) -> HttpResponseBase:
         """List the orders of the customer with this code, newest first."""
         code = request.query_params.get("customer_code", "").strip()
@@ -386,11 +343,7 @@ class OrdersByCustomerId(OrderView):
 
     actions = {"GET": "list orders"}
 
-    @extend_schema(
-        operation_id="orders_by_customer_id",
-        parameters=[OrderQuery],
-        responses={**listed(OrderOutput), **errors(400, 401, 404)},
-    )
+    @lists("orders_by_customer_id", OrderQuery, OrderOutput, 404)
     def get(self, request: Request, customer_id: str) -> HttpResponseBase:
         """List the orders of the customer with this id, newest first."""
         id_ = uuid_or_404(customer_id, CUSTOMER_NOT_FOUND)

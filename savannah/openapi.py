@@ -1,10 +1,10 @@
 """The OpenAPI document: what it says of every endpoint's errors, and the page that lets a developer try it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -96,6 +96,8 @@ _MEANINGS = {
     500: "The database did not answer.",
 }
 
+NOT_MODIFIED = {304: OpenApiResponse(description="It is what the client has (If-None-Match).")}
+
 
 def errors(*statuses: int) -> dict[int, OpenApiResponse]:
     """Return the error responses that an operation documents: 403 and 429 where a token is needed, and 500 always."""
@@ -106,10 +108,56 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
     }
 
 
-def listed(row: type[serializers.Serializer[Any]]) -> dict[tuple[int, str], Any]:
-    """Return what a list answers: an array of rows, or the same as a file (`format`)."""
+Fields = type[serializers.Serializer[Any]]
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def lists(operation_id: str, query: Fields, row: Fields, *statuses: int) -> Callable[[Method], Method]:
+    """Document a list: an array of rows, or the same as a file (`format`)."""
     files = {(200, media_type): OpenApiTypes.STR for media_type in ("text/csv", "application/x-ndjson")}
-    return {(200, "application/json"): row(many=True), **files}
+    answers: dict[Any, Any] = {(200, "application/json"): row(many=True), **files, **errors(400, 401, *statuses)}
+    return extend_schema(operation_id=operation_id, parameters=[query], responses=answers)
+
+
+def creates(
+    operation_id: str, fields: Fields, row: Fields, *statuses: int, headers: tuple[OpenApiParameter, ...] = ()
+) -> Callable[[Method], Method]:
+    """Document what makes a row of a JSON object, with an Idempotency-Key."""
+    answers = {201: row, **errors(400, 401, *statuses, 409, 411, 413, 415, 422)}
+    return extend_schema(
+        operation_id=operation_id, parameters=[IDEMPOTENCY_KEY, *headers], request=fields, responses=answers
+    )
+
+
+def uploads(operation_id: str, query: Fields) -> Callable[[Method], Method]:
+    """Document what stores the rows of a file."""
+    return extend_schema(
+        operation_id=operation_id,
+        parameters=[query, IDEMPOTENCY_KEY],
+        request=UPLOAD_BODIES,
+        responses={200: UploadOutput, 400: RefusedUpload, **errors(401, 409, 411, 413, 415, 422)},
+    )
+
+
+def shows(operation_id: str, row: Fields) -> Callable[[Method], Method]:
+    """Document what answers with one row, unless the client has it."""
+    answers = {200: row, **NOT_MODIFIED, **errors(401, 404)}
+    return extend_schema(operation_id=operation_id, parameters=[IF_NONE_MATCH], responses=answers)
+
+
+def updates(operation_id: str, fields: Fields, row: Fields) -> Callable[[Method], Method]:
+    """Document what changes the given fields of a row."""
+    answers = {200: row, **errors(400, 401, 404, 411, 412, 413, 415)}
+    return extend_schema(
+        operation_id=operation_id, parameters=[IF_MATCH], request=fields(partial=True), responses=answers
+    )
+
+
+def deletes(operation_id: str) -> Callable[[Method], Method]:
+    """Document what deletes a row."""
+    return extend_schema(
+        operation_id=operation_id, parameters=[IF_MATCH], responses={204: None, **errors(401, 404, 412)}
+    )
 
 
 def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -147,7 +195,6 @@ _HEADERS: dict[str, tuple[str, Callable[[str, int], bool]]] = {
     ),
     "Preference-Applied": ("respond-async", lambda name, status: (name, status) == ("orders_create", 201)),
 }
-NOT_MODIFIED = {304: OpenApiResponse(description="It is what the client has (If-None-Match).")}
 
 
 class Schema(SpectacularAPIView):
