@@ -52,6 +52,10 @@ class Bench:
         def service() -> Load:
             return self._place("service", clients=64, PREFER="respond-async")
 
+        def service_alone() -> Load:
+            with self.stage.without_worker():
+                return service()
+
         def limit() -> float:
             with self.stage.without_worker():
                 return self.stage.limit.place(clients=64, seconds=self.seconds)
@@ -59,6 +63,7 @@ class Bench:
         rates = self._interleaved(
             {
                 "service": service,
+                "service alone": service_alone,
                 "fastapi": lambda: self._place("fastapi", clients=64),
                 "drf": lambda: self._place("drf", clients=64),
                 "pgbench": limit,
@@ -68,6 +73,8 @@ class Bench:
         self._compare(what, rates, "fastapi", 1.0)
         self._compare(what, rates, "pgbench", 0.25)
         self._compare(what, rates, "drf", 3.0)
+        # The peer sends no SMS: what sending them beside it costs the service.
+        self._compare(what, rates, "service alone", None)
 
     def create_with_gateway(self, milliseconds: int) -> None:
         """The service waits for its worker; the peers ask the gateway in the request."""
