@@ -47,6 +47,11 @@ SELECT pg_advisory_lock(hashtextextended('migrate', 0));
 -- Rather fail than let everybody wait behind us.
 SELECT set_config('lock_timeout', :limit, false);
 
+-- name: look_for_deadlocks_first
+-- After this time of waiting PostgreSQL has an autovacuum give way, and of a deadlock ends the one that looked. Only a
+-- superuser may change it; elsewhere it is a second, and an autovacuum of a big table can outlast a migrate.
+SELECT set_config('deadlock_timeout', '200ms', false) WHERE current_setting('is_superuser')::boolean;
+
 -- name: unlock_migrations
 -- Let the next one migrate, and leave the connection as it was.
 SELECT pg_advisory_unlock(hashtextextended('migrate', 0)), set_config('lock_timeout', '0', false);

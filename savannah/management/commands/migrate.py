@@ -27,6 +27,7 @@ class Command(DjangoMigrate):
         """Migrate; what is done stays done when a later migration has to be tried again."""
         with connection.cursor() as cursor:
             cursor.execute(QUERIES.lock_migrations)
+            cursor.execute(QUERIES.look_for_deadlocks_first)
             try:
                 self._migrate(*args, **options)
             finally:
