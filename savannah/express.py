@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from io import BytesIO
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from django.conf import settings
@@ -150,6 +149,7 @@ def _read_json(environ: WSGIEnvironment) -> bytes:
     length = environ.get("CONTENT_LENGTH", "")
     if media_type != "application/json" or not length.isdecimal() or int(length) > settings.API_MAX_BODY_BYTES:
         return b""
-    body: bytes = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(body)
+    file = environ["wsgi.input"]
+    body: bytes = file.read(int(length))
+    file.seek(0)
     return body if len(body) == int(length) else b""

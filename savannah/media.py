@@ -3,13 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NoReturn
 
 import orjson
 from django.conf import settings
-from django.http import HttpRequest, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -84,18 +82,6 @@ def _read_body(request: Request, stream: Any) -> bytes:
     if len(body) != length:
         raise exceptions.ParseError("The request body ends before its Content-Length.")
     return body
-
-
-def read_rest(request: HttpRequest) -> None:
-    """Read a short body that no view asked for, as before a 401.
-
-    Else the server closes the connection, at times without a word, and the client's next request on it fails (RFC 9112,
-    section 9.3). A long body is not worth the wait: there it may.
-    """
-    length = request.META.get("CONTENT_LENGTH") or ""
-    if length.isdecimal() and int(length) <= settings.API_MAX_BODY_BYTES:
-        with suppress(UnreadablePostError):
-            request.read()
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:

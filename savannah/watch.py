@@ -16,7 +16,6 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from savannah.logs import request_id
-from savannah.media import read_rest
 from savannah.metrics import REQUESTS, note_pool, registry_of_all_processes
 from sms.outbox import read_figures
 
@@ -39,7 +38,6 @@ def observed(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[Htt
         started = time.perf_counter()
         id_ = name_request(request.META)
         response = answer(request)
-        read_rest(request)
         response.headers["X-Request-ID"] = id_
         route = request.resolver_match.route if request.resolver_match else "no route"
         note(request.method or "", route, response.status_code, time.perf_counter() - started)

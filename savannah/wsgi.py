@@ -10,11 +10,12 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "savannah.settings")
 _django = get_wsgi_application()
 
-from savannah.express import express  # noqa: E402 - what it imports needs Django set up
+from savannah.bodies import read_bodies  # noqa: E402 - what these import needs Django set up
+from savannah.express import express  # noqa: E402
 
 _SCHEME, _, _NETLOC = settings.PUBLIC_URL.partition("://")
 _PUBLIC = {"wsgi.url_scheme": _SCHEME, "HTTP_X_FORWARDED_PROTO": _SCHEME, "HTTP_HOST": _NETLOC}
-_answer = express(_django)
+_answer = read_bodies(express(_django))
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -8,7 +8,7 @@ from http.client import HTTPResponse, RemoteDisconnected
 import pytest
 import requests
 
-from conftest import Service, eventually
+from conftest import Api, Service, eventually
 
 HOST = b"Host: localhost\r\nConnection: close\r\n"
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
@@ -128,18 +128,24 @@ def test_all_processes_live_and_answer_after_all_that(service):
 
 
 def test_slow_clients_do_not_hold_it_up(service, token):
-    """Half a head costs no thread, however many send one; half a body costs one of WEB_THREADS."""
+    """Half a head costs no thread, half a body one of a quarter of them: who sends no body is always answered."""
     head = f"POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
     half_a_body = head + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     slow = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(160)]
-    try:
-        for number, connection in enumerate(slow):
-            connection.sendall((half_a_body if number < 30 else head).encode())
-        assert requests.get(f"{service.url}/healthz", timeout=30).ok
-    finally:
-        for connection in slow:
-            connection.close()
-    eventually(lambda: requests.get(f"{service.url}/readyz", timeout=30).ok, 60)
+    with Api(service.url, token) as api:
+        try:
+            for number, connection in enumerate(slow):
+                connection.sendall((half_a_body if number < 80 else head).encode())
+            assert api.get("/healthz").ok
+            assert api.get("/api/orders/?limit=1").ok
+            refused = api.post("/api/orders/", json={})
+            assert refused.status_code == 503
+            assert refused.json()["error"] == "Too many requests are being read: try again."
+            assert refused.headers["Retry-After"] == "5"
+        finally:
+            for connection in slow:
+                connection.close()
+        assert eventually(lambda: api.post("/api/orders/", json={}).status_code == 400, 60)
 
 
 def send(service: Service, request: bytes, *, cut_off: bool) -> tuple[int | None, bytes]:

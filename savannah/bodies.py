@@ -1,0 +1,73 @@
+"""Requests' bodies: a short one is read whole before anything is done, and only so many are read at once.
+
+A client that sends slowly, or never ends, holds a thread. It shall not hold them all: whoever asks without a body is
+always answered. A body that nobody read would have the server close the connection, at times without a word, and the
+client's next request on it fail (RFC 9112, section 9.3): a short one has been read, whatever is answered.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+from io import BytesIO
+from typing import BinaryIO
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import orjson
+from django.conf import settings
+
+from savannah.api import error_body
+from savannah.headers import OF_DATA
+from savannah.watch import name_request, note
+
+# For so long a request waits to be read; what has arrived takes microseconds.
+LONGEST_WAIT_SECONDS = 0.5
+RETRY_AFTER_SECONDS = 5
+
+
+def read_bodies(application: WSGIApplication) -> WSGIApplication:
+    """Give the application short bodies that have been read, and have a quarter of the threads read at most."""
+    readers = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 4))
+
+    def reading(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        chunked, length = "HTTP_TRANSFER_ENCODING" in environ, environ.get("CONTENT_LENGTH") or "0"
+        if length == "0" and not chunked:
+            return application(environ, start_response)
+        if not readers.acquire(timeout=LONGEST_WAIT_SECONDS):
+            return _refuse(environ, start_response)
+        try:
+            if chunked or not length.isdecimal() or int(length) > settings.API_MAX_BODY_BYTES:
+                # An upload, most likely: it is read as it is worked on.
+                return application(environ, start_response)
+            environ["wsgi.input"] = BytesIO(_read(environ["wsgi.input"], int(length)))
+        finally:
+            readers.release()
+        return application(environ, start_response)
+
+    return reading
+
+
+def _read(stream: BinaryIO, length: int) -> bytes:
+    try:
+        return stream.read(length)
+    except OSError:
+        # The client is gone: what is missing is for the parser to find.
+        return b""
+
+
+def _refuse(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    started, id_ = time.perf_counter(), name_request(environ)
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    body = orjson.dumps(error_body("Too many requests are being read: try again."))
+    headers = {
+        **OF_DATA,
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Retry-After": str(RETRY_AFTER_SECONDS),
+        "X-Request-ID": id_,
+        # Its body is still to come.
+        "Connection": "close",
+    }
+    start_response(f"{status.value} {status.phrase}", list(headers.items()))
+    note(environ["REQUEST_METHOD"], "no route", status.value, time.perf_counter() - started)
+    return [body]
