@@ -1,6 +1,7 @@
 """Fixtures that every app shares: a real database, a token, a client over real HTTP, the stand-in gateway."""
 
 import asyncio
+import json
 import logging
 import os
 import secrets
@@ -13,24 +14,27 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 from wsgiref.types import WSGIApplication
 
 import psutil
 import pytest
 import requests
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.test import testcases
+from django.test import TransactionTestCase, testcases
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
 from savannah.logs import request_id
+from savannah.programs import administer
 from savannah.sql import ACTOR
 from sms.worker import Worker, gateway_from_settings
+from tests import pristine
+from tests.seed import NOT_HANDED_ON, grown_in, planted
 
 ROOT = Path(__file__).parent
-# The service under test has its own database; a `make` in it is not part of the `make` that runs the tests.
-NOT_HANDED_ON = ("POSTGRES_", "SECRET_KEY", "MAKE", "MFLAGS")
 
 
 def _served(_: object) -> WSGIApplication:
@@ -70,17 +74,42 @@ class Api(requests.Session):
         return super().request(method, self.url + path, timeout=30, **options)
 
 
-@pytest.fixture(autouse=True)
-def _roles(django_db_serialized_rollback):
-    """A test that empties the tables leaves the next one what the migrations wrote: roles and their rights."""
+@pytest.fixture(scope="session")
+def seed(tmp_path_factory) -> Path:
+    """A data folder to copy, one for all workers of pytest-xdist: `seed.planted(seed, data_dir)`."""
+    folder = tmp_path_factory.getbasetemp()
+    return grown_in(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """The embedded server's test database is copied with the seed, and goes with its folder."""
+    return settings.EMBEDDED_DATABASE
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(request, tmp_path_factory, django_db_blocker) -> None:
+    """Each worker of pytest-xdist has an embedded server of its own, or else a database of its own."""
+    if not settings.EMBEDDED_DATABASE:
+        request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
+        return
+    settings.DATA_DIR = planted(request.getfixturevalue("seed"), tmp_path_factory.mktemp("data"))
+    with django_db_blocker.unblock():
+        administer("CREATE DATABASE {} TEMPLATE {}", f"test_{settings.POSTGRES_DB}", settings.POSTGRES_DB)
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
     """The test database; the web's listener, which never ends by itself, leaves it before it is dropped."""
-    yield
+    with django_db_blocker.unblock():
+        pristine.remember()
+    with patch.object(TransactionTestCase, "_fixture_teardown", lambda test: pristine.put_back()):
+        yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'savannah web'")
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'savannah web' AND datname = current_database()"
+        )
 
 
 @pytest.fixture
@@ -237,8 +266,11 @@ class Service:
             **environment,
         }
         self.command = [sys.executable, "manage.py", *(command or ("run",))]
+        self._warm: subprocess.Popen[str] | None = None
 
     def start(self) -> "Service":
+        # The settings may have changed since.
+        self._end_warm()
         self.printed = ""
         self.process = subprocess.Popen(
             self.command,
@@ -267,6 +299,7 @@ class Service:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def end(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 10) -> int:
+        self._end_warm()
         self.process.send_signal(number)
         status = self.process.wait(seconds)
         self.reader.join(5)
@@ -274,22 +307,30 @@ class Service:
 
     def manage(self, *command: str) -> str:
         """Run a management command beside the service and return what it prints."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *command],
+        self._warm = self._warm or subprocess.Popen(
+            [sys.executable, "-m", "tests.warm"],
             cwd=ROOT,
             env=self.environment,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        self._warm.stdin.write(json.dumps([command, self.environment]) + "\n")
+        self._warm.stdin.flush()
+        status, printed, complaint = json.loads(self._warm.stdout.readline())
+        assert status == 0, complaint
+        return printed.strip()
+
+    def _end_warm(self) -> None:
+        if self._warm:
+            self._warm.communicate()
+            self._warm = None
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory) -> Iterator[Service]:
+def service(seed, tmp_path_factory) -> Iterator[Service]:
     """The whole service as `make run` starts it; shared by all tests that meet it from the outside."""
-    running = Service(tmp_path_factory.mktemp("service")).start()
+    running = Service(planted(seed, tmp_path_factory.mktemp("service"))).start()
     try:
         yield running.until_ready()
     finally:

@@ -44,9 +44,6 @@ class Rig:
 
     def start(self) -> None:
         self.start_postgres()
-        with psycopg.connect(host=self.socket_dir, user="postgres", dbname="postgres", autocommit=True) as database:
-            database.execute("CREATE DATABASE customer_order_db")
-        self._manage("migrate", "--verbosity=0")
         self._manage("createsuperuser", "--noinput", "--username=admin", "--email=admin@example.com")
         self.token = self._manage("token")
         self.stand_in.start()

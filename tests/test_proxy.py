@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from conftest import ROOT, Api, Service, eventually, free_port
+from tests.seed import planted
 
 PUBLIC_URL = "https://orders.example.com"
 SITE = """
@@ -32,10 +33,10 @@ http {{
 
 
 @pytest.fixture(scope="module")
-def proxied(tmp_path_factory):
+def proxied(seed, tmp_path_factory):
     public = {"PUBLIC_URL": PUBLIC_URL, "TRUSTED_PROXIES": "1"}
     sign_in = {"OIDC_RP_CLIENT_ID": "desk", "OIDC_RP_CLIENT_SECRET": "x"}
-    service = Service(tmp_path_factory.mktemp("proxied"), **public, **sign_in).start()
+    service = Service(planted(seed, tmp_path_factory.mktemp("proxied")), **public, **sign_in).start()
     try:
         yield service.until_ready()
     finally:

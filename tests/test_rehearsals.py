@@ -14,13 +14,14 @@ import requests
 
 from conftest import Api, eventually
 from tests.rig import Rig
+from tests.seed import planted
 
 rehearsal = pytest.mark.rehearsal
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory):
-    rig = Rig(tmp_path_factory.mktemp("rig"))
+def rig(seed, tmp_path_factory):
+    rig = Rig(planted(seed, tmp_path_factory.mktemp("rig")))
     rig.start()
     yield rig
     rig.end()

@@ -10,6 +10,7 @@ import requests
 from accounts.tests.browser import PASSWORD, Browser
 from accounts.tests.foreign import AUDIENCE, ForeignIssuer
 from conftest import Service
+from tests.seed import planted
 
 MAKE_USERS = f"""
 from django.contrib.auth.models import User
@@ -29,10 +30,10 @@ def organisation():
 
 
 @pytest.fixture(scope="module")
-def branch(tmp_path_factory, organisation):
+def branch(seed, tmp_path_factory, organisation):
     """A service whose pages sign in at the organisation's provider."""
     running = Service(
-        tmp_path_factory.mktemp("branch"),
+        planted(seed, tmp_path_factory.mktemp("branch")),
         OIDC_RP_CLIENT_ID=CLIENT,
         OIDC_RP_CLIENT_SECRET="secret",
         OIDC_RP_SIGN_ALGO="RS256",
@@ -170,10 +171,8 @@ def test_a_local_user_still_signs_in_by_password(branch, browser):
     assert urlsplit(page.url).path == PAGE
 
 
-def test_it_signs_in_at_its_own_provider_with_the_variables_of_the_specification(tmp_path_factory):
-    data_dir = tmp_path_factory.mktemp("own")
-    service = Service(data_dir)
-    service.manage("migrate", "-v", "0")
+def test_it_signs_in_at_its_own_provider_with_the_variables_of_the_specification(seed, tmp_path):
+    service = Service(planted(seed, tmp_path))
     service.manage("shell", "-c", MAKE_USERS)
     made = json.loads(service.manage("setup_oauth", "--json"))
     own = f"http://localhost:{service.port}/o"

@@ -11,11 +11,6 @@ from conftest import Service
 from tests.browser.pages import MAKE_PEOPLE, Desk, chromium
 
 
-@pytest.fixture(autouse=True)
-def _roles():
-    """These tests leave the test database alone: they meet the running service, which has its own."""
-
-
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium() as running:

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from conftest import Service
 from tests.browser.pages import DESKTOP, MAKE_PEOPLE, PHONE, WIDE, Desk
+from tests.seed import planted
 
 codes = (f"BR{number:03}" for number in itertools.count())
 phones = (f"07{number}" for number in itertools.count(11000000))
@@ -70,8 +71,8 @@ def test_with_the_gateway_down_the_order_is_placed_and_its_sms_goes_once_it_is_b
     expect(page.locator(SMS)).to_contain_text("Delivered", timeout=60_000)
 
 
-def test_a_form_outlives_a_server_that_is_away(browser, tmp_path):
-    service = Service(tmp_path).start().until_ready()
+def test_a_form_outlives_a_server_that_is_away(browser, seed, tmp_path):
+    service = Service(planted(seed, tmp_path)).start().until_ready()
     try:
         service.manage("shell", "-c", MAKE_PEOPLE)
         window = Desk(browser, service).sign_in()

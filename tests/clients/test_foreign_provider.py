@@ -10,14 +10,15 @@ import requests
 from accounts.tests.browser import Browser
 from conftest import Api, Service, eventually, free_port
 from tests.clients.test_openid_client import HERE, needs_node
+from tests.seed import planted
 
 AUDIENCE = "https://api.savannah.example"
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(seed, tmp_path):
     """A service that has yet to start."""
-    return Service(tmp_path)
+    return Service(planted(seed, tmp_path))
 
 
 @pytest.fixture
