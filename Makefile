@@ -25,7 +25,7 @@ tests/clients/node_modules: tests/clients/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix tests/clients --silent && touch $@; fi
 
 test: .venv/.dev tests/clients/node_modules  ## all tests, with branch coverage
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 3 --cov --cov-report=term:skip-covered
 
 fuzz: .venv/.dev  ## thousands of requests that schemathesis makes from the OpenAPI document, all its checks
 	FUZZ_EXAMPLES=150 $(BIN)/python -m pytest -q -s tests/test_fuzz.py

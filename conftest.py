@@ -33,6 +33,7 @@ from savannah.sql import ACTOR
 from sms.worker import Worker, gateway_from_settings
 from tests import pristine
 from tests.seed import NOT_HANDED_ON, grown_in, planted
+from tests.shares import InShares, begin_with_the_longest
 
 ROOT = Path(__file__).parent
 
@@ -51,6 +52,17 @@ testcases._MediaFilesHandler = _served
 def pytest_unconfigure() -> None:
     # The web's listener, a daemon, outlives the captured streams that it would complain to.
     logging.raiseExceptions = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    begin_with_the_longest(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> InShares:
+    config.option.loadscopereorder = False
+    return InShares(config, log)
 
 
 @pytest.fixture(autouse=True)

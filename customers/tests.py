@@ -1,7 +1,6 @@
 """The customer endpoints, over real HTTP against a real PostgreSQL."""
 
 import re
-from uuid import uuid4
 
 import pytest
 
@@ -171,7 +170,7 @@ def test_it_deletes_a_customer_once(api, customer):
     assert refused(api.get(address), 404, "Customer not found")
 
 
-@pytest.mark.parametrize("name", [str(uuid4()), "7", "not-a-uuid", "x" * 36, "%00"])
+@pytest.mark.parametrize("name", ["0b6ff3c4-8f7f-4f9e-9d5e-6f0f2d1c7a11", "7", "not-a-uuid", "x" * 36, "%00"])
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
 def test_it_answers_404_for_a_customer_that_is_not_there(api, method, name):
     body = {"json": {"name": "N"}} if method in {"put", "patch"} else {}

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import re
 import threading
 import time
 
@@ -177,7 +178,7 @@ STRANGE_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         {"key": "secret", "algorithm": "HS256", "headers": {"kid": "shared"}},
         {"key": None, "algorithm": "RS512"},
     ],
-    ids=str,
+    ids=lambda change: re.sub(r"<.*?(\w+) object at \w+>", r"\1", str(change)),
 )
 def test_a_token_that_is_not_an_access_token_of_the_issuer_for_us_gets_nobody_in(call, keycloak, change):
     token = keycloak.token(**{"groups": ["tills"], **change})

@@ -10,6 +10,7 @@ from sms import waiting
 from sms.waiting import MISSES_BEFORE_PAUSE, WaitingRoom
 
 TEA = {"customer_code": "CUST001", "item": "Tea", "amount": 5}
+LISTENER = "FROM pg_stat_activity WHERE application_name = 'savannah web' AND datname = current_database()"
 
 
 def test_only_so_many_wait_at_once():
@@ -83,7 +84,7 @@ def deaf(api, customer, worker):
     """The web's listener has lost its connection."""
     api.post("/api/orders/", json=TEA)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'savannah web'")
+        cursor.execute(f"SELECT pg_terminate_backend(pid) {LISTENER}")
 
 
 def test_a_lost_notice_is_made_good_by_reading_the_row(api, deaf, stand_in):
@@ -93,7 +94,7 @@ def test_a_lost_notice_is_made_good_by_reading_the_row(api, deaf, stand_in):
 def test_the_listener_comes_back_by_itself(api, deaf):
     def listens() -> bool:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'savannah web'")
+            cursor.execute(f"SELECT 1 {LISTENER}")
             return cursor.fetchone() is not None
 
     assert eventually(listens)

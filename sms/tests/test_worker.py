@@ -146,7 +146,9 @@ def test_it_forgets_what_is_older_than_the_setting(queue, stand_in, work, settin
 
 def connection_count(name: str) -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [name])
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()", [name]
+        )
         return cursor.fetchone()[0]
 
 
@@ -155,7 +157,8 @@ def test_it_survives_the_loss_of_its_connections(queue, stand_in, work, caplog):
     reaches(queue(), "accepted")
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'savannah sms%'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name LIKE 'savannah sms%' AND datname = current_database()"
         )
     eventually(lambda: any("does not answer" in record.message for record in caplog.records))
     eventually(lambda: connection_count("savannah sms worker") == 1)
