@@ -7,7 +7,7 @@ from xdist.scheduler import LoadScopeScheduling
 SERVICE = {
     "tests/browser/": "browsers",
     "tests/clients/": "browsers",
-    "accounts/tests/": "service",
+    "accounts/tests/": "accounts",
     "tests/test_api_document.py": "service",
     "tests/test_backup.py": "service",
     "tests/test_contract.py": "service",
@@ -27,6 +27,7 @@ SERVICE = {
 LONGEST = (
     "service",
     "browsers",
+    "accounts",
     "tests/test_rehearsals.py",
     "sms/tests/test_worker.py",
     "tests/test_migrate.py",
