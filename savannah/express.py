@@ -7,17 +7,18 @@ back before anything has been done, and Django's way says what there is to say. 
 same functions: tests/test_express.py.
 """
 
+import logging
 import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from django.conf import settings
-from django.db import DatabaseError, DataError, IntegrityError
+from django.db import DatabaseError, DataError, IntegrityError, connection
 from django.http.request import split_domain_port, validate_host
-from psycopg_pool import PoolTimeout
 from rest_framework.exceptions import APIException
 
 from accounts.bearer import bearer_token, find_caller, name_actor, read_as_caller
@@ -26,10 +27,12 @@ from customers import views as customers
 from customers.views import QUERIES as CUSTOMER_QUERIES
 from orders import placing
 from orders import views as orders
-from savannah.api import APIView, database_failure, etag_of, headers_of, prefers, validated
+from savannah.api import APIView, database_failure, error_body, etag_of, headers_of, prefers, validated
 from savannah.headers import OF_DATA
 from savannah.media import OrjsonRenderer, parse_json_object
 from savannah.watch import name_request, note
+
+logger = logging.getLogger(__name__)
 
 _DOCUMENT = re.compile(r"/api/(orders|customers)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 _ORDERS = "api/orders/"
@@ -55,7 +58,11 @@ def express(django: WSGIApplication) -> WSGIApplication:
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
         id_ = name_request(environ)
-        answer = _answer(environ)
+        try:
+            answer = _answer(environ)
+        except Exception:
+            logger.exception("the express lane failed")
+            answer = Answer("no route", orders.OrderList, _json(error_body("Internal server error")), status=500)
         if answer is None:
             return django(environ, start_response)
         own = [("Content-Length", str(len(answer.body))), ("X-Request-ID", id_)]
@@ -81,7 +88,7 @@ def _answer(environ: WSGIEnvironment) -> Answer | None:
         or not _OTHERWISE.isdisjoint(environ)
     ):
         return None
-    if not _is_ours(environ.get("HTTP_HOST", "")):
+    if not _is_ours(environ.get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS)):
         return None
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     if method == "POST" and path == f"/{_ORDERS}":
@@ -91,8 +98,9 @@ def _answer(environ: WSGIEnvironment) -> Answer | None:
 
 
 @lru_cache(maxsize=100)
-def _is_ours(host: str) -> bool:
-    return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
+def _is_ours(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
 
 
 # By the kind of a document: its route, its view, the statement that reads it.
@@ -110,8 +118,10 @@ def _read(kind: str, id_: str, token: str) -> Answer | None:
             return None
         caller, (document, version) = found
         require(caller, view.rights["GET"])
-    except (APIException, DatabaseError, PoolTimeout):
+    except APIException:
         return None
+    except DatabaseError as error:
+        return _failed(route, view, "GET", error)
     if document is None:
         return None
     return Answer(route, view, document.encode(), headers=(("ETag", etag_of(document, version)),))
@@ -125,22 +135,33 @@ def _place(environ: WSGIEnvironment, token: str) -> Answer | None:
         if found is None:
             return None
         require(found[0], view.rights["POST"])
-    except (APIException, DatabaseError, PoolTimeout):
+    except APIException:
         return None
+    except DatabaseError as error:
+        return _failed(_ORDERS, view, "POST", error)
     name_actor(found[0])
     wait = not prefers(environ, "respond-async")
     try:
         order = placing.place_order(wait=wait, **fields)
-    except (DataError, IntegrityError, PoolTimeout):
-        return None  # PostgreSQL has refused it, or was never asked
+    except (DataError, IntegrityError):
+        return None  # PostgreSQL has refused it
     except DatabaseError as error:
         # It may be placed or not: to go Django's way would be to ask for it twice.
-        failure = database_failure(error, view.actions["POST"])
-        return Answer(_ORDERS, view, OrjsonRenderer().render(failure), status=500)
+        return _failed(_ORDERS, view, "POST", error)
     if order is None:
         return None
     preference = () if wait else (("Preference-Applied", "respond-async"),)
     return Answer(_ORDERS, view, order.body.encode(), status=201, headers=preference)
+
+
+def _failed(route: str, view: type[APIView], method: str, error: DatabaseError) -> Answer:
+    # Django's way would only wait for PostgreSQL once more.
+    connection.close()
+    return Answer(route, view, _json(database_failure(error, view.actions[method])), status=500)
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return OrjsonRenderer().render(body)
 
 
 def _read_json(environ: WSGIEnvironment) -> bytes:

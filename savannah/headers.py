@@ -14,7 +14,7 @@ ADMIN_POLICY = f"{PAGE_POLICY}; script-src 'self' 'unsafe-inline' 'unsafe-eval';
 PERMISSIONS = "camera=(), geolocation=(), microphone=()"
 
 
-# What `Headers` below and Django's SecurityMiddleware and XFrameOptionsMiddleware set on pages, for answers of the API.
+# For answers of the API: what Django's SecurityMiddleware and XFrameOptionsMiddleware, and `Headers`, set on pages.
 OF_DATA = {
     "Content-Security-Policy": DATA_POLICY,
     "Permissions-Policy": PERMISSIONS,

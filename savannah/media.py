@@ -96,7 +96,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
         )
     except UnicodeDecodeError:
         raise exceptions.ParseError("The request body is not UTF-8.") from None
-    except (json.JSONDecodeError, RecursionError):
+    except (json.JSONDecodeError, RecursionError, ArithmeticError):
         raise exceptions.ParseError("The request body is not valid JSON.") from None
     if not isinstance(data, dict):
         raise exceptions.ParseError("The request body must be a JSON object.")

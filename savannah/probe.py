@@ -1,7 +1,16 @@
 """`python -m savannah.probe` fails unless the web process of this container answers; for images, which have no curl."""
 
 import os
-import urllib.request
+from http.client import HTTPResponse
+from urllib.request import ProxyHandler, Request, build_opener
+
+
+def ask(url: str, host: str) -> HTTPResponse:
+    """Ask this machine's web by the name that it goes by, past any proxy. Raises OSError and HTTPException."""
+    request = Request(url, headers={"Host": host})  # noqa: S310 - ours
+    answer: HTTPResponse = build_opener(ProxyHandler({})).open(request, timeout=2)
+    return answer
+
 
 if __name__ == "__main__":
-    urllib.request.urlopen(f"http://127.0.0.1:{os.environ.get('PORT', '8000')}/healthz", timeout=2).close()
+    ask(f"http://127.0.0.1:{os.environ.get('PORT', '8000')}/healthz", "localhost").close()

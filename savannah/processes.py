@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.db import connection
 
 from savannah.embedded.server import stop_server
 from savannah.tree import Program
@@ -60,6 +61,12 @@ def upkeep() -> list[Program]:
     """Return what deletes expired tokens and the like every hour, unless another scheduler does."""
     command = [sys.executable, "manage.py", "upkeep"]
     return [Program("upkeep", command, 2, interval=settings.UPKEEP_SECONDS)] if settings.UPKEEP_SECONDS else []
+
+
+def leave_database() -> None:
+    """Close every connection, and end the pool's threads: they would take the signals that wait for the tree."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
 
 
 @contextmanager

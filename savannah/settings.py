@@ -61,6 +61,11 @@ DATABASES = {
             "server_side_binding": True,
             "prepare_threshold": 3,
             "connect_timeout": 3,
+            # Notice within 20 s that a server is gone without a word.
+            "keepalives_idle": 10,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20000,
         },
     }
 }

@@ -107,16 +107,14 @@ def fetch_value(statement: str, **parameters: Any) -> Any:
 def conninfo(application_name: str) -> str:
     """Return libpq's address of Django's database, for connections that LISTEN: they live outside the pool.
 
-    `application_name` is what pg_stat_activity shows. The keep-alives notice within 20 s that a server is gone.
+    `application_name` is what pg_stat_activity shows.
     """
     parameters = connection.get_connection_params()
-    names = ("host", "port", "dbname", "user", "password")
-    keepalives = {
-        "connect_timeout": "3",
-        "keepalives_idle": "10",
-        "keepalives_interval": "3",
-        "keepalives_count": "3",
-        "tcp_user_timeout": "20000",
-    }
-    address = {name: parameters[name] for name in names if parameters.get(name)}
-    return make_conninfo(**address, application_name=application_name, **keepalives)
+    address = {name: str(parameters[name]) for name in _OF_LIBPQ if parameters.get(name)}
+    return make_conninfo(**address, application_name=application_name)
+
+
+_OF_LIBPQ = (
+    *("host", "port", "dbname", "user", "password", "connect_timeout"),
+    *("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),
+)

@@ -13,20 +13,24 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from http.client import HTTPException
 from pathlib import Path
+from types import FrameType
 
 from savannah.embedded.server import stop_server
 from savannah.logs import JSONLine, TextLine
+from savannah.probe import ask
 
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
-LONGEST_RESTART_DELAY = 10.0
-ENDING = (signal.SIGINT, signal.SIGTERM)
+FIRST_RESTART_DELAY, LONGEST_RESTART_DELAY = 0.5, 10.0
+# What has run so long was well: its next death is no matter of its last one.
+WELL_SECONDS = 60.0
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CODE = Path(__file__).parents[1]
 
 
@@ -75,11 +79,12 @@ class Child:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.process: subprocess.Popen[bytes] | None = None
-        self._restart_at = 0.0
-        self._delay = 0.5
+        self._started_at = self._restart_at = 0.0
+        self._delay = FIRST_RESTART_DELAY
 
     def start(self) -> None:
         """Start the program in a session of its own: a Ctrl-C reaches it through us, in order."""
+        self._started_at = time.monotonic()
         self.process = subprocess.Popen(
             self.program.command,
             # The specification starts manage.py from savannah_test/, where no module of ours is.
@@ -94,6 +99,9 @@ class Child:
             if time.monotonic() >= self._restart_at:
                 self.start()
         elif self.process.poll() is not None:
+            self._kill_group()
+            if time.monotonic() - self._started_at > WELL_SECONDS:
+                self._delay = FIRST_RESTART_DELAY
             name, status = self.program.name, self.process.returncode
             logger.error("%s ended (%s); starting it again in %.1f s", name, status, self._delay)
             self.process, self._restart_at = None, time.monotonic() + self._delay
@@ -108,8 +116,14 @@ class Child:
             self.process.wait(self.program.grace_seconds)
         except subprocess.TimeoutExpired:
             logger.warning("%s did not finish in %.0f s and is killed", self.program.name, self.program.grace_seconds)
-            self.process.kill()
-            self.process.wait()
+        self._kill_group()
+        self.process.wait()
+
+    def _kill_group(self) -> None:
+        # What a web or a worker that died has left running: it would serve on, with the old code.
+        if self.process:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Periodic(Child):
@@ -122,6 +136,7 @@ class Periodic(Child):
     def keep_alive(self) -> None:
         """Start the program when its time has come, unless it still runs."""
         if self.process and self.process.poll() is not None:
+            self._kill_group()
             if self.process.returncode:
                 logger.error("%s failed (%s)", self.program.name, self.process.returncode)
             self.process = None
@@ -148,6 +163,13 @@ def become_tree(plan: Plan) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "savannah.tree", str(file)])  # noqa: S606
 
 
+def heed(end: Callable[[int, FrameType | None], None]) -> None:
+    """Have the signals that end a service call `end`; one that is ignored (nohup) stays so."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
+
+
 class Tree:
     """The children of a plan, from their start to their end."""
 
@@ -158,8 +180,7 @@ class Tree:
 
     def run(self) -> None:
         """Run until told to end; whatever happens, nothing of the tree stays behind."""
-        for number in ENDING:
-            signal.signal(number, self._end)
+        heed(self._end)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         try:
             self._keep_alive()
@@ -170,7 +191,7 @@ class Tree:
                 stop_server(Path(self._plan.data_dir))
             shutil.rmtree(self._plan.folder, ignore_errors=True)
 
-    def _end(self, number: int, frame: object) -> None:
+    def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
 
     def _keep_alive(self) -> None:
@@ -187,10 +208,9 @@ class Tree:
 
     def _is_ready(self) -> bool:
         try:
-            request = urllib.request.Request(self._plan.ready_url, headers={"Host": self._plan.ready_host})  # noqa: S310
-            with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310
+            with ask(self._plan.ready_url, self._plan.ready_host) as response:
                 return bool(json.load(response)["sms_workers"])
-        except (urllib.error.URLError, OSError):
+        except (OSError, HTTPException, ValueError, KeyError):
             return False
 
 

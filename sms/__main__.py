@@ -8,6 +8,7 @@ from django.utils.log import configure_logging
 
 from sms.worker import work
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "savannah.settings")
-configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
-asyncio.run(work())
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "savannah.settings")
+    configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+    asyncio.run(work())

@@ -5,15 +5,16 @@ made PostgreSQL commit one order at a time, a seventh of what it can. The row is
 quick: when it does not ring (this process dies, the database goes away), the workers find the row when they next look.
 """
 
+import logging
 import threading
 import time
-from contextlib import suppress
 
 from django.db import DatabaseError, connection, transaction
-from psycopg_pool import PoolTimeout
 
 from savannah.sql import fetch_one
 from sms.outbox import QUERIES
+
+logger = logging.getLogger(__name__)
 
 # Under load the bell would ring all the time, and take the time that orders need.
 REST_SECONDS = 0.01
@@ -39,8 +40,12 @@ class Bell:
     def _ring_when_due(self) -> None:
         while self._due.wait():
             self._due.clear()
-            with suppress(DatabaseError, PoolTimeout):
+            try:
                 fetch_one(QUERIES.announce)
+            except DatabaseError:
+                pass  # the worker's next look finds the row
+            except Exception:
+                logger.exception("the workers could not be told")
             time.sleep(REST_SECONDS)
 
 

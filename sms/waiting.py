@@ -10,7 +10,6 @@ from uuid import UUID
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError
-from psycopg_pool import PoolTimeout
 
 from savannah.metrics import WAITERS
 from savannah.sql import conninfo
@@ -52,7 +51,7 @@ class Outcome:
 
     def _look_up(self) -> str:
         # The notice may have been lost with the listener's connection: the row is the truth.
-        with suppress(DatabaseError, PoolTimeout):
+        with suppress(DatabaseError):
             return message_state(self.message_id)
         # The order is placed, whatever becomes of PostgreSQL now: its SMS waits there.
         return "queued"
@@ -129,6 +128,8 @@ class Listener:
                 self._hear(listening)
             except psycopg.Error as error:
                 logger.warning("the SMS listener lost its connection (%s)", type(error).__name__)
+            except Exception:
+                logger.exception("the SMS listener failed")
             time.sleep(0.5)
 
     def _hear(self, listening: threading.Event) -> None:

@@ -14,6 +14,7 @@ from conftest import Api
 from savannah import express
 
 ORDER = {"customer_code": "CUST001", "item": "Kettle", "amount": 5}
+HUGE = '{"customer_code": "CUST001", "item": "Kettle", "amount": 1e99999999999999999999}'
 # What differs from one answer to the next, and what the servers add.
 OWN = ("X-Request-ID", "Date", "Server", "Connection")
 
@@ -107,6 +108,7 @@ def test_what_is_no_plain_success_goes_djangos_way(api, djangos_way, order, take
         ("GET", address, {"data": b"a body"}),
         ("HEAD", address, {}),
         ("POST", "/api/orders/", {"json": {**ORDER, "amount": 0}}),
+        ("POST", "/api/orders/", {"data": HUGE, "headers": {"Content-Type": "application/json"}}),
         ("POST", "/api/orders/", {"json": {**ORDER, "customer_code": "NOBODY"}}),
         ("POST", "/api/orders/", {"data": "item=Kettle"}),
         ("POST", "/api/orders/", {"data": b"{", "headers": {"Content-Type": "application/json"}}),

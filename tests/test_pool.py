@@ -46,3 +46,15 @@ def test_a_statement_outlives_what_a_rollback_takes_along():
                 cursor.execute("SELECT %s::int", [1])
             transaction.set_rollback(True)
         assert held.fetch_row(WHICH, {})
+
+
+@pytest.mark.usefixtures("no_connection")
+def test_a_statement_whose_columns_a_migration_has_changed_is_prepared_anew():
+    with psycopg.connect(conninfo("savannah test"), autocommit=True) as operator:
+        operator.execute("CREATE TABLE widened AS SELECT 'abc'::varchar(3) AS code")
+        try:
+            assert fetch_value("SELECT code FROM widened") == "abc"
+            operator.execute("ALTER TABLE widened ALTER code TYPE varchar(30)")
+            assert fetch_value("SELECT code FROM widened") == "abc"
+        finally:
+            operator.execute("DROP TABLE widened")

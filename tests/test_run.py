@@ -2,6 +2,7 @@
 
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -10,6 +11,8 @@ import pytest
 import requests
 
 from conftest import ROOT, Api, Service, eventually
+from savannah.embedded.server import stop_server
+from savannah.tree import Program, child_of
 
 CUSTOMER = {"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"}
 ORDER = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
@@ -108,3 +111,31 @@ def _answer(url: str) -> requests.Response | None:
         return requests.get(url, timeout=5)
     except requests.ConnectionError:
         return None
+
+
+def test_what_a_dead_program_has_left_running_ends_with_it(tmp_path):
+    left = tmp_path / "left"
+    child = child_of(Program("parent", ["sh", "-c", f"sleep 60 & echo $! > {left}; wait"], 1))
+    child.start()
+    orphan = psutil.Process(int(eventually(lambda: left.exists() and left.read_text())))
+    child.process.kill()
+    eventually(lambda: child.keep_alive() or not is_running(orphan))
+    child.end()
+
+
+def is_running(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def test_the_number_of_a_server_that_is_long_gone_is_nobodys_to_stop(tmp_path):
+    (tmp_path / "postgres").mkdir()
+    pid_file = tmp_path / "postgres" / "postmaster.pid"
+    somebody = subprocess.Popen(["sleep", "60"])
+    try:
+        for text in (f"{somebody.pid}\n", ""):
+            pid_file.write_text(text)
+            stop_server(tmp_path)
+        assert somebody.poll() is None
+    finally:
+        somebody.kill()
+        somebody.wait()

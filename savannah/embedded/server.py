@@ -7,6 +7,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -39,12 +40,18 @@ def stop_server(data_dir: Path) -> None:
     """Stop the server of `data_dir/postgres` whoever still uses it; open transactions are rolled back."""
     pid_file = data_dir / "postgres" / "postmaster.pid"
     try:
-        postmaster = int(pid_file.read_text().split("\n", 1)[0])
-    except FileNotFoundError:
+        postmaster = psutil.Process(int(pid_file.read_text().split("\n", 1)[0]))
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return
+    if postmaster.name() != "postgres":
+        # Of before a power cut: the number is somebody else's now.
         return
     with suppress(ProcessLookupError):
         # SIGINT is PostgreSQL's fast shutdown.
-        os.kill(postmaster, signal.SIGINT)
+        os.kill(postmaster.pid, signal.SIGINT)
     deadline = time.monotonic() + 5
     while pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
+    # The wheel's list of who uses the server. Who became another program has not taken itself off it, and as long as
+    # anybody is on it, the server outlives the next command that starts it.
+    (data_dir / "postgres" / ".handle_pids.json").unlink(missing_ok=True)

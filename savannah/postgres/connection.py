@@ -15,6 +15,10 @@ from psycopg.errors import error_from_result
 # As psycopg's own cursors keep, on each connection.
 MOST_PREPARED = 100
 
+# psycopg says DEALLOCATE ALL after a ROLLBACK (psycopg/_preparing.py), which takes ours along; and after a migration a
+# statement may give columns of another type ("cached plan must not change result type").
+_STALE = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.FeatureNotSupported)
+
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
 
@@ -41,18 +45,18 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         result = self._execute(statement, values)
         return text_of(result) if result.ntuples else None
 
-    def _execute(self, statement: str, values: Mapping[str, Any]) -> pq.abc.PGresult:
+    def _execute(self, statement: str, values: Mapping[str, Any], *, again: bool = False) -> pq.abc.PGresult:
         command, names = _numbered(statement)
         name = self._row_statements.get(command) or self._prepare(command)
         parameters = self._transformer.dump_sequence([values[key] for key in names], [PyFormat.TEXT] * len(names))
         result = self.pgconn.exec_prepared(name, parameters)  # type: ignore[arg-type]  # psycopg forgets that None is NULL
         if result.status != pq.ExecStatus.TUPLES_OK:
             failure = self._failure(result)
-            if not isinstance(failure, psycopg.errors.InvalidSqlStatementName):
+            if again or not isinstance(failure, _STALE):
                 raise failure
-            # psycopg says DEALLOCATE ALL after a ROLLBACK (psycopg/_preparing.py), which takes ours along.
+            # Nothing was executed. Names are never used twice, so what may be left of the old ones does no harm.
             self._row_statements.clear()
-            return self._execute(statement, values)
+            return self._execute(statement, values, again=True)
         return result
 
     @cached_property

@@ -4,16 +4,16 @@ import os
 import secrets
 import signal
 import tempfile
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
 
-from savannah.processes import companions, owned_data, port_is_free, upkeep, web
-from savannah.tree import ENDING, Plan, Program, become_tree
+from savannah.processes import companions, leave_database, owned_data, port_is_free, upkeep, web
+from savannah.tree import ENDING, Plan, Program, become_tree, heed
 
 
 class Command(BaseCommand):
@@ -32,8 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, part: str | None, **options: Any) -> None:
         """Prepare, then become the tree, which runs until told to end; nothing of it stays behind."""
-        for number in ENDING:
-            signal.signal(number, self._end)
+        heed(self._end)
         with tempfile.TemporaryDirectory(prefix="savannah-metrics-") as folder:
             # Where prometheus-client lets the web processes share their counts.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
@@ -47,15 +46,14 @@ class Command(BaseCommand):
                     self._prepare()
                     self._run(folder, [web(), *companions(), *upkeep()], owner=True)
 
-    def _end(self, number: int, frame: object) -> None:
+    def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
 
     def _prepare(self) -> None:
         call_command("migrate", verbosity=0, interactive=False)
         if settings.EMBEDDED_DATABASE:
             self._create_first_administrator()
-        # What runs from here on has connections of its own.
-        connections.close_all()
+        leave_database()
 
     def _create_first_administrator(self) -> None:
         users = get_user_model()._default_manager

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.commands.runserver import Command as DjangoRunserver
 
-from savannah.processes import companions, owned_data
+from savannah.processes import companions, leave_database, owned_data
 from savannah.tree import child_of
 
 
@@ -23,6 +23,7 @@ class Command(DjangoRunserver):
             return
         with owned_data():
             call_command("migrate", verbosity=0, interactive=False)
+            leave_database()
             children = [child_of(program) for program in companions()]
             for child in children:
                 child.start()
