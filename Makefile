@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz lint lint-ops screenshots audit rehearse schema token bench bench-bearer lock clean
+.PHONY: help run test fuzz test-long lint lint-ops screenshots audit rehearse schema token bench bench-bearer lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -24,8 +24,11 @@ run: .venv/.runtime  ## the service: web, SMS worker, stand-in gateway, PostgreS
 tests/clients/node_modules: tests/clients/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix tests/clients --silent && touch $@; fi
 
-test: .venv/.dev tests/clients/node_modules  ## all tests, with branch coverage
-	$(BIN)/python -m pytest -n 3 --cov --cov-report=term:skip-covered
+test: .venv/.dev tests/clients/node_modules  ## all tests but the long ones, with branch coverage
+	$(BIN)/python -m pytest -n 3 -m "not long and not rehearsal" --cov --cov-report=term:skip-covered
+
+test-long: .venv/.dev tests/clients/node_modules  ## the long tests: axe over every page, guides as pasted, schemathesis, a backup under load
+	$(BIN)/python -m pytest -n 3 -m long
 
 fuzz: .venv/.dev  ## thousands of requests that schemathesis makes from the OpenAPI document, all its checks
 	FUZZ_EXAMPLES=150 $(BIN)/python -m pytest -q -s tests/test_fuzz.py

@@ -28,6 +28,7 @@ def api(service):
         yield session
 
 
+@pytest.mark.long
 def test_a_backup_under_load_is_proven_and_brings_back_what_was_lost(service, api, tmp_path):
     customer = api.post("/api/customers/", json=CUSTOMER).json()
     first = api.post("/api/orders/", json=ORDER).json()

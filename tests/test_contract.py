@@ -268,6 +268,7 @@ def test_every_command_of_the_document_finds_what_it_names():
         assert (ROOT / folder / path).exists()
 
 
+@pytest.mark.long
 def test_the_documents_pytest_lines_collect_tests():
     for line in specification.commands():
         if line.startswith("python -m pytest customers"):

@@ -24,6 +24,7 @@ def test_every_link_leads_somewhere(document):
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("guide", ["identity", "provider", "reliability"])
 def test_the_commands_of_a_guide_run_as_pasted(service: Service, guide):
     if guide == "identity":

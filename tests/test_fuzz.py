@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from conftest import ROOT, Api, Service
 
 # The generator's favourite text is "0": so orders find their customer.
 CUSTOMER = {"code": "0", "name": "Zero", "phone_number": "+254712345678"}
 
 
+@pytest.mark.long
 def test_every_answer_is_as_the_openapi_document_says_and_none_is_a_5xx(service: Service, tmp_path: Path):
     token = service.manage("token", "--scope", "customers:read customers:write orders:read orders:write")
     with Api(service.url, token) as api:

@@ -115,6 +115,7 @@ def _rehearse(*, customers: int, orders: int) -> list[float]:
         return seconds
 
 
+@pytest.mark.long
 def test_it_lets_requests_pass_and_tries_again_when_a_table_is_busy(transactional_db, monkeypatch, capsys):
     monkeypatch.setattr(migrate, "PAUSES", (1, 1, 1, 1))
     longest = max(_rehearse(customers=100, orders=1000))
@@ -133,6 +134,7 @@ def test_requests_go_on_while_a_million_orders_are_migrated(transactional_db):
     assert max(seconds) < LOCK_SECONDS + 1
 
 
+@pytest.mark.long
 def test_one_that_broke_off_goes_on_where_it_was(transactional_db):
     with scratch_database() as scratch, connected_to(scratch):
         _at_the_first_version(customers=1, orders=2)

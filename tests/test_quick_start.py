@@ -42,6 +42,7 @@ def test_the_example_names_what_the_specification_names(example):
     ]
 
 
+@pytest.mark.long
 def test_an_unedited_example_gives_a_secret_key_of_ones_own_and_the_stand_in_gateway(example, tmp_path):
     first, again, other = (_settings(example, tmp_path / name) for name in ("data", "data", "other"))
     secret_key, stand_in, host, debug = first
@@ -89,6 +90,7 @@ def test_compose_kills_a_worker_only_after_its_sends_have_had_their_time(service
     assert sum(part.grace_seconds for part in parts) < int(worker["stop_grace_period"].removesuffix("s"))
 
 
+@pytest.mark.long
 def test_web_and_worker_run_apart(tmp_path):
     web = Service(tmp_path, "run", "web")
     web.manage("migrate", "--verbosity", "0")

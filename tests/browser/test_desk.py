@@ -71,6 +71,7 @@ def test_with_the_gateway_down_the_order_is_placed_and_its_sms_goes_once_it_is_b
     expect(page.locator(SMS)).to_contain_text("Delivered", timeout=60_000)
 
 
+@pytest.mark.long
 def test_a_form_outlives_a_server_that_is_away(browser, seed, tmp_path):
     service = Service(planted(seed, tmp_path)).start().until_ready()
     try:
@@ -195,6 +196,7 @@ def test_a_first_visit_weighs_less_than_100_kb(desk):
     assert sum(weights.values()) < 100_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(desk, scheme):
     window = desk(color_scheme=scheme)
@@ -217,6 +219,7 @@ def test_axe_finds_nothing(desk, scheme):
     assert window.violations() == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark, phone"])
 def test_axe_finds_nothing_in_the_admin(desk, scheme, viewport):
     window = desk(color_scheme=scheme, viewport=viewport).sign_in("desk-boss")
