@@ -25,10 +25,10 @@ tests/clients/node_modules: tests/clients/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix tests/clients --silent && touch $@; fi
 
 test: .venv/.dev tests/clients/node_modules  ## all tests but the long ones, with branch coverage
-	$(BIN)/python -m pytest -n 3 -m "not long and not rehearsal" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 4 -m "not long and not rehearsal" --cov --cov-report=term:skip-covered
 
 test-long: .venv/.dev tests/clients/node_modules  ## the long tests: axe over every page, guides as pasted, schemathesis, a backup under load
-	$(BIN)/python -m pytest -n 3 -m long
+	$(BIN)/python -m pytest -n 4 -m long
 
 fuzz: .venv/.dev  ## thousands of requests that schemathesis makes from the OpenAPI document, all its checks
 	FUZZ_EXAMPLES=150 $(BIN)/python -m pytest -q -s tests/test_fuzz.py

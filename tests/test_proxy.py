@@ -69,6 +69,7 @@ def _answers(url: str) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_links_are_of_the_public_address(proxied, nginx):
     with Api(nginx, proxied.manage("token")) as api:
         for code in ("A", "B"):
@@ -80,6 +81,7 @@ def test_links_are_of_the_public_address(proxied, nginx):
     assert "max-age" in answer.headers["Strict-Transport-Security"]
 
 
+@pytest.mark.long
 def test_signing_in_goes_to_the_provider_at_once(nginx):
     answer = requests.get(f"{nginx}/oidc/authenticate/", allow_redirects=False, timeout=10)
     target = urlsplit(answer.headers["Location"])
