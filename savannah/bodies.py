@@ -26,18 +26,23 @@ RETRY_AFTER_SECONDS = 5
 
 
 def read_bodies(application: WSGIApplication) -> WSGIApplication:
-    """Give the application short bodies that have been read, and have a quarter of the threads read at most."""
-    readers = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 4))
+    """Give the application short bodies that have been read; have a quarter of the threads read those, at most.
+
+    An eighth are for long ones, uploads most likely, which are read as they are worked on: they keep no order out.
+    """
+    of_short = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 4))
+    of_long = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 8))
 
     def reading(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         chunked, length = "HTTP_TRANSFER_ENCODING" in environ, environ.get("CONTENT_LENGTH") or "0"
         if length == "0" and not chunked:
             return application(environ, start_response)
+        is_long = chunked or not length.isdecimal() or int(length) > settings.API_MAX_BODY_BYTES
+        readers = of_long if is_long else of_short
         if not readers.acquire(timeout=LONGEST_WAIT_SECONDS):
             return _refuse(environ, start_response)
         try:
-            if chunked or not length.isdecimal() or int(length) > settings.API_MAX_BODY_BYTES:
-                # An upload, most likely: it is read as it is worked on.
+            if is_long:
                 return application(environ, start_response)
             environ["wsgi.input"] = BytesIO(_read(environ["wsgi.input"], int(length)))
         finally:

@@ -1,7 +1,7 @@
 """The express lane: placing an order, and reading one order or customer, past Django's machinery.
 
 These are what clients ask most. A read takes one statement, which finds the caller and the document at once; an order
-takes the token's statement and its own. The lane answers nothing but success: for whatever is in any way different (a
+takes the token's statement and its own. The lane answers success, and a database that fails: for whatever else (a
 condition, a key, another media type, a token or a right that is no good, a field that is wrong, nothing there) it steps
 back before anything has been done, and Django's way says what there is to say. Both ways give the same answers, by the
 same functions: tests/test_express.py.
@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+import orjson
 from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError, connection
 from django.http.request import split_domain_port, validate_host
@@ -29,7 +29,7 @@ from orders import placing
 from orders import views as orders
 from savannah.api import APIView, database_failure, error_body, etag_of, headers_of, prefers, validated
 from savannah.headers import OF_DATA
-from savannah.media import OrjsonRenderer, parse_json_object
+from savannah.media import parse_json_object
 from savannah.watch import name_request, note
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def express(django: WSGIApplication) -> WSGIApplication:
             answer = _answer(environ)
         except Exception:
             logger.exception("the express lane failed")
-            answer = Answer("no route", orders.OrderList, _json(error_body("Internal server error")), status=500)
+            answer = Answer("no route", orders.OrderList, orjson.dumps(error_body("Internal server error")), status=500)
         if answer is None:
             return django(environ, start_response)
         own = [("Content-Length", str(len(answer.body))), ("X-Request-ID", id_)]
@@ -157,11 +157,7 @@ def _place(environ: WSGIEnvironment, token: str) -> Answer | None:
 def _failed(route: str, view: type[APIView], method: str, error: DatabaseError) -> Answer:
     # Django's way would only wait for PostgreSQL once more.
     connection.close()
-    return Answer(route, view, _json(database_failure(error, view.actions[method])), status=500)
-
-
-def _json(body: dict[str, Any]) -> bytes:
-    return OrjsonRenderer().render(body)
+    return Answer(route, view, orjson.dumps(database_failure(error, view.actions[method])), status=500)
 
 
 def _read_json(environ: WSGIEnvironment) -> bytes:

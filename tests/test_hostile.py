@@ -148,6 +148,20 @@ def test_slow_clients_do_not_hold_it_up(service, token):
         assert eventually(lambda: api.post("/api/orders/", json={}).status_code == 400, 60)
 
 
+def test_slow_uploads_keep_no_order_out(service, token):
+    head = f"POST /api/orders/upload/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+    half_an_upload = head + "Content-Type: text/csv\r\nContent-Length: 1000000\r\n\r\ncustomer_code"
+    slow = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(40)]
+    try:
+        for connection in slow:
+            connection.sendall(half_an_upload.encode())
+        with Api(service.url, token) as api:
+            assert [api.post("/api/orders/", json={}).status_code for _ in range(10)] == [400] * 10
+    finally:
+        for connection in slow:
+            connection.close()
+
+
 def send(service: Service, request: bytes, *, cut_off: bool) -> tuple[int | None, bytes]:
     """Send the bytes; return the answer's status and body, or None when the connection is closed without one."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
