@@ -3,6 +3,8 @@
 import csv
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
+from urllib.parse import urlencode
+from uuid import uuid4
 
 import orjson
 from django import forms
@@ -11,7 +13,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -23,11 +25,11 @@ from customers.views import QUERIES as CUSTOMER_QUERIES
 from customers.views import CustomerInput
 from desk.finding import find_customers
 from desk.pages import uuid_or_none
+from desk.placing import CAME_TWICE, NotPlacedError, place_from_form
 from desk.sql import QUERIES
 from desk.words import STATES, word_for
 from orders.models import Order
 from orders.placing import QUERIES as ORDER_QUERIES
-from orders.placing import place_order
 from orders.views import OrderInput
 from savannah.api import Input
 from savannah.sql import fetch_one, fetch_value
@@ -120,6 +122,8 @@ class OrderForm(CheckedForm):
 
     rules = OrderInput
     reading = ORDER_QUERIES.get_order
+    # So that a new order's form that comes twice places one order.
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
 
 
 # --- export -----------------------------------------------------------------------------------------------------------
@@ -204,11 +208,15 @@ class OrderAdmin(Versioned):
     form = OrderForm
     list_display = ("item", "amount", "customer", "created_at")
     list_select_related = ("customer",)
-    fields = ("customer", "item", "amount", "version")
+    fields = ("customer", "item", "amount", "key", "version")
     autocomplete_fields = ("customer",)
     search_fields = ("id",)
     search_help_text = "A customer's name, code or phone, or an order's number"
     actions = ("resend_sms", "export")
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """Give the key to a new order, and the version to one that is changed."""
+        return [name for name in super().get_fields(request, obj) if name != ("key" if obj else "version")]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> tuple[str, ...]:
         """Keep an order with its customer."""
@@ -232,11 +240,15 @@ class OrderAdmin(Versioned):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Place a new order outside Django's transaction: the SMS worker has to see it before we wait for it."""
-        if object_id is None:
-            answer: HttpResponse = self._changeform_view(request, object_id, form_url, extra_context)
-            return answer
-        changed: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
-        return changed
+        if object_id is not None:
+            changed: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+            return changed
+        try:
+            added: HttpResponse = self._changeform_view(request, object_id, form_url, extra_context)
+        except NotPlacedError as refusal:
+            messages.error(request, refusal.sentence)
+            return _form_again(request, key=refusal.key)
+        return added
 
     def save_model(self, request: HttpRequest, obj: Order, form: OrderForm, change: bool) -> None:
         """Place the order, or change it by the API's statement."""
@@ -244,11 +256,10 @@ class OrderAdmin(Versioned):
         if change:
             fetch_value(ORDER_QUERIES.update_order, id=obj.pk, versions=None, **fields)
             return
-        order = place_order(customer_code=obj.customer.code, **fields)
-        if order is None:
-            raise Customer.DoesNotExist
-        obj.pk = orjson.loads(order.document)["id"]
-        messages.info(request, f"SMS: {word_for(order.sms_status).word}")
+        order = place_from_form(request, wait=True, customer_code=obj.customer.code, **fields)
+        document = orjson.loads(order.body)
+        obj.pk = document["id"]
+        messages.info(request, CAME_TWICE if order.replayed else f"SMS: {word_for(document['sms_status']).word}")
 
     def delete_model(self, request: HttpRequest, obj: Order) -> None:
         """Delete with a way back, as the desk does."""
@@ -269,6 +280,13 @@ class OrderAdmin(Versioned):
         """Write the chosen orders as CSV."""
         columns = ("id", "item", "amount", "created_at", "customer__code", "customer__name", "customer__phone_number")
         return _csv("orders", columns, queryset)
+
+
+def _form_again(request: HttpRequest, *, key: str | None) -> HttpResponse:
+    """Answer a new order's form with the same form, filled in as it came, and a key to go on with."""
+    given = {name: request.POST.get(name, "") for name in ("customer", "item", "amount")}
+    query = urlencode({**given, **({"key": key} if key else {})})
+    return HttpResponseRedirect(f"{request.path}?{query}")
 
 
 # --- SMS --------------------------------------------------------------------------------------------------------------

@@ -1,14 +1,11 @@
 """What is typed into a form of the desk: read, checked, and kept when somebody else was faster."""
 
 from typing import Any
-from uuid import uuid4
 
 from django.db import IntegrityError
 from django.http import HttpRequest
 
-from desk.pages import uuid_or_none
 from savannah.api import Input, violated_constraint
-from savannah.idempotency import Key, fingerprint_of
 
 
 def typed(request: HttpRequest, *names: str) -> dict[str, str]:
@@ -30,16 +27,6 @@ def constraint_fault(error: IntegrityError, sentences: Any) -> dict[str, str]:
         raise error
     _, sentence, field = sentences[violation]
     return {field: sentence}
-
-
-def form_key(request: HttpRequest, fields: dict[str, Any]) -> Key:
-    """Return the key that a form carries, so that it counts once however often it comes; one without is a new form."""
-    return Key(
-        caller=f"desk {request.user.pk}",
-        operation=f"POST {request.path}",
-        key=str(uuid_or_none(request.POST.get("key")) or uuid4()),
-        fingerprint=fingerprint_of(fields),
-    )
 
 
 def overtaken(

@@ -1,7 +1,5 @@
 """The counter: find or add a customer, place an order, see its SMS go, put right what was wrong."""
 
-import time
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -16,24 +14,18 @@ from django.urls import reverse
 from customers.views import QUERIES as CUSTOMER_QUERIES
 from customers.views import CustomerInput, CustomerView
 from desk.finding import find_customers, to_international
-from desk.forms import checked, constraint_fault, form_key, overtaken, typed
+from desk.forms import checked, constraint_fault, overtaken, typed
 from desk.pages import found_or_404, is_from_htmx, page, uuid_or_none
+from desk.placing import CAME_TWICE, CUSTOMER_GONE, NotPlacedError, place_from_form
 from desk.sql import QUERIES, fetch_all, fetch_row
 from orders.placing import QUERIES as ORDER_QUERIES
-from orders.placing import KeptAnswer, place_order_once
 from orders.views import OrderInput
 from savannah.api import FIRST_PAGE, violated_constraint
-from savannah.idempotency import Key, KeyInUse, KeyReused
 from savannah.sql import fetch_one, fetch_value
 from sms import outbox
 
 ORDERS_A_PAGE = 20
-CUSTOMER_GONE = "There is no such customer. It may have been deleted."
 ORDER_GONE = "There is no such order. It may have been deleted."
-PLACED_ALREADY = "An order was placed from this form already: see below. Place this one as well, if it is another."
-STILL_PLACING = "This order is still being placed. Press again in a moment: there will be one order."
-# For so long the second of two clicks waits for what the first one did.
-TWIN_WAITS_SECONDS = 3.0
 
 
 @page("customers.view_customer", "GET")
@@ -152,24 +144,11 @@ def add_order(request: HttpRequest, customer_id: UUID) -> HttpResponse:
     if faults:
         return _customer_page(request, customer_id, given=given, faults=faults, key=request.POST.get("key"))
     try:
-        order = _place_once(form_key(request, fields), customer_code=customer["code"], **fields)
-    except KeyReused:
-        return _customer_page(request, customer_id, given=given, refusal=PLACED_ALREADY)
-    except KeyInUse:
-        return _customer_page(request, customer_id, given=given, refusal=STILL_PLACING, key=request.POST.get("key"))
-    if order is None:
-        raise Http404(CUSTOMER_GONE)
+        order = place_from_form(request, wait=False, customer_code=customer["code"], **fields)
+    except NotPlacedError as refusal:
+        return _customer_page(request, customer_id, given=given, refusal=refusal.sentence, key=refusal.key)
     placed = {"placed": orjson.loads(order.body)["id"], **({"again": 1} if order.replayed else {})}
     return HttpResponseRedirect(f"{reverse('desk-customer', args=[customer_id])}?{urlencode(placed)}")
-
-
-def _place_once(key: Key, **fields: Any) -> KeptAnswer | None:
-    deadline = time.monotonic() + TWIN_WAITS_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(KeyInUse):
-            return place_order_once(key, wait=False, **fields)
-        time.sleep(0.05)
-    return place_order_once(key, wait=False, **fields)
 
 
 def _checked_order(given: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -181,7 +160,8 @@ def _customer_page(request: HttpRequest, customer_id: UUID, *, key: str | None =
     sees_orders = request.user.has_perm("orders.view_order")
     orders = _orders(request, QUERIES.list_orders_of_customer, customer_id=customer_id) if sees_orders else {}
     placed = uuid_or_none(request.GET.get("placed"))
-    shown = {"customer": customer, "placed": placed, "key": uuid_or_none(key) or uuid4(), **orders, **context}
+    key = str(uuid_or_none(key) or uuid4())
+    shown = {"customer": customer, "placed": placed, "came_twice": CAME_TWICE, "key": key, **orders, **context}
     status = 409 if "refusal" in context else 400 if context.get("faults") else 200
     return render(request, "desk/customer.html", shown, status=status)
 

@@ -1,5 +1,7 @@
 """The admin: what is changed there goes the way of the API, and its lists count nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
@@ -7,6 +9,7 @@ from django.test import Client
 from customers.models import Customer
 from desk.admin import _cell
 from desk.models import Deleted
+from desk.placing import CAME_TWICE, PLACED_ALREADY
 from desk.tests.conftest import fields_of, opened, placed, signed_in
 from orders.models import Order
 from sms.models import Message, OptOut
@@ -93,6 +96,39 @@ def test_an_order_that_is_added_sends_its_sms(settings, boss, wanjiku):
     assert Message.objects.get(order_id=order.pk).body.startswith("Hello Wanjiku Kamau! Your order for Rice")
     answer = boss.post("/admin/orders/order/add/", {"customer": wanjiku.pk, "item": "Rice", "amount": "0"})
     assert "Must be more than 0." in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_form_that_comes_twice_places_one_order(settings, boss, wanjiku):
+    settings.SMS_WAIT_SECONDS = 0
+    address = "/admin/orders/order/add/"
+    form = {**opened(boss, address), "customer": wanjiku.pk, "item": "Rice", "amount": "99.50"}
+    boss.post(address, form)
+    again = boss.post(address, form, follow=True)
+    assert CAME_TWICE in again.content.decode()
+    assert (Order.objects.count(), Message.objects.count()) == (1, 1)
+    page = boss.post(address, {**form, "item": "Beans"}, follow=True).content.decode()
+    assert PLACED_ALREADY in page
+    fresh = fields_of(page)
+    assert (fresh["item"], fresh["amount"]) == ("Beans", "99.50")
+    assert boss.post(address, {**fresh, "customer": wanjiku.pk}).status_code == 302
+    assert set(Order.objects.values_list("item", flat=True)) == {"Rice", "Beans"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_place_one_order(settings, boss, wanjiku):
+    settings.SMS_WAIT_SECONDS = 0
+    address = "/admin/orders/order/add/"
+    form = {**opened(boss, address), "customer": wanjiku.pk, "item": "Rice", "amount": "99.50"}
+
+    def click(_: int) -> int:
+        window = Client()
+        window.cookies = boss.cookies
+        return window.post(address, form).status_code
+
+    with ThreadPoolExecutor(4) as clicks:
+        assert set(clicks.map(click, range(4))) == {302}
+    assert (Order.objects.count(), Message.objects.count()) == (1, 1)
 
 
 def test_it_changes_an_order(boss, wanjiku):

@@ -208,7 +208,7 @@ def test_two_clicks_at_once_place_one_order(clerk, wanjiku):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_form_whose_twin_takes_long_is_kept(clerk, wanjiku, monkeypatch):
-    monkeypatch.setattr("desk.views.TWIN_WAITS_SECONDS", 0.1)
+    monkeypatch.setattr("desk.placing.TWIN_WAITS_SECONDS", 0.1)
     address = f"/customers/{wanjiku.pk}/orders"
     form = {**opened(clerk, f"/customers/{wanjiku.pk}/"), "item": "Maize flour", "amount": "2280"}
     # Innermost the connection: whatever fails, it lets the clicks go before they are waited for.
