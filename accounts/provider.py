@@ -18,7 +18,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
-from oauth2_provider.models import AccessToken, DeviceGrant, RefreshToken
+from oauth2_provider.models import AccessToken, RefreshToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.scopes import SettingsScopes
 from oauthlib.common import Request
@@ -299,14 +299,7 @@ def end_family(family: UUID | None) -> None:
 
 def end_tokens(application: Application, user_id: int) -> None:
     """End every token that an application has of a user, and what it has yet to redeem: codes, devices let in."""
-    with transaction.atomic():
-        held = RefreshToken.objects.filter(application=application, user_id=user_id, revoked=None)
-        # In one order everywhere: two log-outs at once do not wait for each other in a circle.
-        for family in held.order_by("token_family").values_list("token_family", flat=True).distinct():
-            end_family(family)
-        AccessToken.objects.filter(application=application, user_id=user_id).delete()
-        Grant.objects.filter(application=application, user_id=user_id, redeemed_at=None).delete()
-        DeviceGrant.objects.filter(client_id=application.client_id, user_id=user_id).delete()
+    fetch_one(QUERIES.end_tokens, application=application.pk, user=user_id)
 
 
 def describe_token(token: str, client: Application) -> dict[str, Any] | None:

@@ -116,6 +116,14 @@ DELETE FROM consents WHERE user_id = :user AND application_id = :application RET
 -- Let one transaction at a time rotate or end a family of refresh tokens.
 SELECT pg_advisory_xact_lock(hashtextextended(:family, 0));
 
+-- name: end_tokens
+-- End every token that an application has of a user, and what it has yet to redeem: codes, devices let in.
+SELECT end_tokens(:user, :application);
+
+-- name: keep_tokens
+-- For this transaction: what is written as a user's password is the same one, hashed anew.
+SELECT set_config('savannah.same_password', 'yes', true);
+
 -- name: find_family
 -- The family of a refresh token, or of the access token that was issued beside it. A token never changes its family.
 SELECT r.token_family::text

@@ -11,7 +11,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
-from django.db import migrations
+from django.contrib.auth.models import User
+from django.db import migrations, transaction
+from django.http import HttpRequest
 
 from savannah.sql import fetch_value, load_queries
 
@@ -41,6 +43,14 @@ def _grant(model: str, roles_by_action: dict[str, Sequence[str]], apps: Any, sch
 
 class RoleBackend(ModelBackend):
     """Pages go by the same rights as the API."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **others: Any
+    ) -> User | None:
+        """Look at the password. It may be hashed anew, by a newer kind of hash: that ends none of the user's tokens."""
+        with transaction.atomic():
+            fetch_value(QUERIES.keep_tokens)
+            return super().authenticate(request, username, password, **others)
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         """Return the rights of the user's roles, or of DEFAULT_ROLE when they have none; a superuser has every one."""

@@ -289,6 +289,49 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION end_tokens(of_user integer, of_application bigint DEFAULT NULL::bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    DELETE FROM authorization_codes c
+    WHERE c.user_id = of_user AND c.redeemed_at IS NULL
+      AND (of_application IS NULL OR c.application_id = of_application);
+
+    DELETE FROM oauth2_provider_devicegrant d
+    WHERE d.user_id = of_user
+      AND (of_application IS NULL
+           OR d.client_id = (SELECT a.client_id FROM applications a WHERE a.id = of_application));
+
+    PERFORM pg_advisory_xact_lock(hashtextextended(held.family, 0))
+    FROM (
+        SELECT DISTINCT r.token_family::text AS family
+        FROM oauth2_provider_refreshtoken r
+        WHERE r.user_id = of_user AND r.revoked IS NULL AND r.token_family IS NOT NULL
+          AND (of_application IS NULL OR r.application_id = of_application)
+        ORDER BY family
+    ) held;
+
+    UPDATE oauth2_provider_refreshtoken r
+    SET revoked = coalesce(r.revoked, now()), updated = now(), access_token_id = NULL
+    WHERE r.user_id = of_user AND (r.revoked IS NULL OR r.access_token_id IS NOT NULL)
+      AND (of_application IS NULL OR r.application_id = of_application);
+
+    DELETE FROM oauth2_provider_accesstoken t
+    WHERE t.user_id = of_user AND (of_application IS NULL OR t.application_id = of_application);
+END
+$$;
+
+CREATE FUNCTION end_tokens_of_old_password() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF current_setting('savannah.same_password', true) IS DISTINCT FROM 'yes' THEN
+        PERFORM end_tokens(NEW.id);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 CREATE TABLE orders (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     item character varying(200) NOT NULL,
@@ -1387,6 +1430,8 @@ CREATE TRIGGER auth_group_permissions_audit AFTER INSERT OR DELETE ON auth_group
 
 CREATE TRIGGER auth_user_audit AFTER INSERT OR DELETE OR UPDATE ON auth_user FOR EACH ROW EXECUTE FUNCTION audit_change('{last_login,date_joined}', '{}', '{password}');
 
+CREATE TRIGGER auth_user_end_tokens AFTER UPDATE OF password ON auth_user FOR EACH ROW WHEN (((old.password)::text IS DISTINCT FROM (new.password)::text)) EXECUTE FUNCTION end_tokens_of_old_password();
+
 CREATE TRIGGER auth_user_groups_audit AFTER INSERT OR DELETE ON auth_user_groups FOR EACH ROW EXECUTE FUNCTION audit_grant();
 
 CREATE TRIGGER auth_user_user_permissions_audit AFTER INSERT OR DELETE ON auth_user_user_permissions FOR EACH ROW EXECUTE FUNCTION audit_grant();
@@ -1516,6 +1561,29 @@ $$;
 INSERT INTO django_migrations (app, name, applied) VALUES
     ('contenttypes', '0001_initial', CURRENT_TIMESTAMP),
     ('auth', '0001_initial', CURRENT_TIMESTAMP),
+    ('accounts', '0001_initial', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0001_initial', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0002_auto_20190406_1805', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0003_auto_20201211_1314', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0004_auto_20200902_2022', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0005_auto_20211222_2352', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0006_alter_application_client_secret', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0007_application_post_logout_redirect_uris', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0008_alter_accesstoken_token', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0009_add_hash_client_secret', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0010_application_allowed_origins', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0011_refreshtoken_token_family', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0012_add_token_checksum', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0013_alter_application_authorization_grant_type_device', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0014_alter_help_text', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0015_refreshtoken_token_checksum', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0016_alter_devicegrant_scope', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0017_application_dcr_created', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0018_resource_indicators', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0019_application_registration_source', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0020_cimd_application_fields', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0021_translatable_field_labels', CURRENT_TIMESTAMP),
+    ('oauth2_provider', '0022_refreshtoken_token_family_index', CURRENT_TIMESTAMP),
     ('contenttypes', '0002_remove_content_type_name', CURRENT_TIMESTAMP),
     ('auth', '0002_alter_permission_name_max_length', CURRENT_TIMESTAMP),
     ('auth', '0003_alter_user_email_max_length', CURRENT_TIMESTAMP),
@@ -1528,12 +1596,12 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('auth', '0010_alter_group_name_max_length', CURRENT_TIMESTAMP),
     ('auth', '0011_update_proxy_permissions', CURRENT_TIMESTAMP),
     ('auth', '0012_alter_user_first_name_max_length', CURRENT_TIMESTAMP),
-    ('accounts', '0001_initial', CURRENT_TIMESTAMP),
     ('accounts', '0002_roles', CURRENT_TIMESTAMP),
     ('accounts', '0003_audit', CURRENT_TIMESTAMP),
     ('accounts', '0004_identities', CURRENT_TIMESTAMP),
     ('accounts', '0005_audit_forget', CURRENT_TIMESTAMP),
     ('accounts', '0006_consents', CURRENT_TIMESTAMP),
+    ('accounts', '0007_end_tokens', CURRENT_TIMESTAMP),
     ('admin', '0001_initial', CURRENT_TIMESTAMP),
     ('admin', '0002_logentry_remove_auto_add', CURRENT_TIMESTAMP),
     ('admin', '0003_logentry_add_action_flag_choices', CURRENT_TIMESTAMP),
@@ -1560,28 +1628,6 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('desk', '0003_tallies', CURRENT_TIMESTAMP),
     ('desk', '0004_lists', CURRENT_TIMESTAMP),
     ('desk', '0005_counting', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0001_initial', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0002_auto_20190406_1805', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0003_auto_20201211_1314', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0004_auto_20200902_2022', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0005_auto_20211222_2352', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0006_alter_application_client_secret', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0007_application_post_logout_redirect_uris', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0008_alter_accesstoken_token', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0009_add_hash_client_secret', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0010_application_allowed_origins', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0011_refreshtoken_token_family', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0012_add_token_checksum', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0013_alter_application_authorization_grant_type_device', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0014_alter_help_text', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0015_refreshtoken_token_checksum', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0016_alter_devicegrant_scope', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0017_application_dcr_created', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0018_resource_indicators', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0019_application_registration_source', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0020_cimd_application_fields', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0021_translatable_field_labels', CURRENT_TIMESTAMP),
-    ('oauth2_provider', '0022_refreshtoken_token_family_index', CURRENT_TIMESTAMP),
     ('orders', '0002_roles', CURRENT_TIMESTAMP),
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('orders', '0004_sms_status', CURRENT_TIMESTAMP),

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jwt
 import pytest
 
-from accounts.tests.browser import at_once, landed
+from accounts.tests.browser import PASSWORD, Browser, at_once, landed
 
 AN_AGE_AGO = """
 from oauth2_provider.models import RefreshToken
@@ -119,6 +119,84 @@ def test_a_deactivated_user_is_out_at_the_next_request_and_renews_nothing(provid
         assert provider.post("/o/introspect/", shop.form(token=tokens["access_token"])).json() == {"active": False}
     finally:
         as_operator('User.objects.filter(username="leaver").update(is_active=True)')
+
+
+MAKE_PERSON = 'User.objects.create_user("{name}", "{name}@example.com", "{password}")'
+CHANGES = {
+    "set": 'user.set_password("another horse"); user.save()',
+    "disabled": "user.set_unusable_password(); user.save()",
+    "written": 'User.objects.filter(pk=user.pk).update(password="!")',
+}
+# As a hasher with fewer rounds has left it; the tokens stay, since the password does.
+OLD_HASH = """
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db import transaction
+from accounts.roles import QUERIES
+from savannah.sql import fetch_value
+with transaction.atomic():
+    fetch_value(QUERIES.keep_tokens)
+    User.objects.filter(username="{name}").update(
+        password=PBKDF2PasswordHasher().encode("{password}", "saltsaltsaltsaltsaltsalt", iterations=500)
+    )
+"""
+HASH = """
+import json
+print(json.dumps(User.objects.get(username="{name}").password))
+"""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_new_password_ends_the_users_tokens_and_nobody_elses(people, provider, shop, as_operator, change):
+    person = f"forgetful-{change}"
+    as_operator(MAKE_PERSON.format(name=person, password=PASSWORD))
+    own = people.manage("token", "--user", person)
+    with Browser(people) as window:
+        others = provider.tokens(shop, window)
+    with Browser(people, person=person) as window:
+        tokens, spare = provider.tokens(shop, window), provider.tokens(shop, window)
+        renewed = provider.refresh(shop, spare["refresh_token"]).json()
+        code = landed(window.authorize(client_id=shop.client_id, scope="openid"))["code"]
+    assert all(map(provider.lets_in, (own, tokens["access_token"], renewed["access_token"])))
+    as_operator(f'user = User.objects.get(username="{person}"); {CHANGES[change]}')
+    assert not any(map(provider.lets_in, (own, tokens["access_token"], renewed["access_token"])))
+    for token in (tokens, renewed):
+        assert provider.refresh(shop, token["refresh_token"]).json()["error"] == "invalid_grant"
+    assert provider.redeem(shop, code).json()["error"] == "invalid_grant"
+    assert provider.lets_in(others["access_token"])
+    assert provider.refresh(shop, others["refresh_token"]).status_code == 200
+
+
+def test_the_same_password_hashed_anew_at_a_sign_in_ends_no_tokens(people, provider, shop, as_operator):
+    person = {"name": "faithful", "password": PASSWORD}
+    as_operator(MAKE_PERSON.format(**person))
+    with Browser(people, person="faithful") as window:
+        tokens = provider.tokens(shop, window)
+    as_operator(OLD_HASH.format(**person))
+    old = as_operator(HASH.format(**person))
+    with Browser(people, person="faithful") as window:
+        provider.tokens(shop, window)
+    assert as_operator(HASH.format(**person)) != old
+    assert provider.lets_in(tokens["access_token"])
+    assert provider.refresh(shop, tokens["refresh_token"]).status_code == 200
+
+
+def test_a_new_password_leaves_no_token_that_is_rotated_meanwhile(people, provider, shop, as_operator):
+    as_operator(MAKE_PERSON.format(name="racing", password=PASSWORD))
+    with Browser(people, person="racing") as window:
+        held = [provider.tokens(shop, window)["refresh_token"] for _ in range(8)]
+    change = f'user = User.objects.get(username="racing"); {CHANGES["set"]}'
+    with ThreadPoolExecutor(9) as pool:
+        rotated = [pool.submit(provider.refresh, shop, token) for token in held]
+        pool.submit(as_operator, change).result()
+        answers = [future.result().json() for future in rotated]
+    for tokens in answers:
+        assert not ("access_token" in tokens and provider.lets_in(tokens["access_token"]))
+
+
+def test_a_machine_goes_on_when_its_accounts_password_changes(provider, script, as_operator):
+    token = provider.post("/o/token/", script.form(grant_type="client_credentials")).json()["access_token"]
+    as_operator(f'user = User.objects.get(username="service-Script"); {CHANGES["set"]}')
+    assert provider.lets_in(token)
 
 
 def test_a_rotated_key_leaves_what_the_old_one_signed_good(provider, browser, till, people):
