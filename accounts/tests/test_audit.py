@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
@@ -82,17 +82,18 @@ def test_it_tells_which_application_it_was(api, shop):
     assert entry["client"] == shop.client_id
 
 
-def test_it_shows_no_secret_of_an_application_or_a_user(api, user):
+def test_it_shows_no_secret_of_an_application_or_a_user(api):
+    other = User.objects.create(username="juma", password="!")
     application, secret = register(Registration(name="Shop", redirect_uris=["https://shop.example/"]))
     application.client_secret = "another secret"
     application.save()
-    user.set_password("another password")
-    user.save()
+    other.set_password("another password")
+    other.save()
     entries = history(api, subject="applications", subject_id=str(application.pk))
     assert short(entries[0]) == ("update", {"client_secret": "***"}, {"client_secret": "***"})
     assert entries[1]["after"].items() >= {"name": "Shop", "client_secret": "***"}.items()
     assert secret not in str(entries)
-    changed = history(api, subject="auth_user", subject_id=str(user.pk))[0]
+    changed = history(api, subject="auth_user", subject_id=str(other.pk))[0]
     assert short(changed) == ("update", {"password": "***"}, {"password": "***"})
     # Nobody was signed in: a shell, with the database's own user.
     assert changed["actor"].startswith("database user ")
