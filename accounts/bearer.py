@@ -3,7 +3,8 @@
 A token of another issuer (OIDC_ISSUERS) is verified by that issuer's keys first; the user is then found the same way.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -99,6 +100,29 @@ def read_as_caller(token: str, statement: str, **parameters: Any) -> tuple[Calle
     return (_caller(row[:_BEARER_COLUMNS])[0], row[_BEARER_COLUMNS:]) if row else None
 
 
+def expected_caller(token: str) -> tuple[Caller, dict[str, str]] | None:
+    """Return whom a token acted for when this process last looked it up, and the parameters of `while_bearer`.
+
+    None where it never did, and for another issuer's. This lets nobody in: meanwhile the token may have ended, or its
+    user have lost a right.
+    """
+    parameters = _as_parameters(token)
+    seen = _seen.get(parameters["checksum"])
+    return (seen[0], {**parameters, "bearer": seen[1]}) if seen else None
+
+
+def while_bearer(statement: str) -> str:
+    """Return a statement that begins WITH, and before it the CTE `bearer`: a row while a token's row is what it was.
+
+    So the statement that does the work tells, in the same moment, whether what was decided by `expected_caller` holds.
+    """
+    bearer = f"SELECT FROM ({QUERIES.find_bearer}) found WHERE found::text = %(bearer)s"  # noqa: S608 - ours
+    return statement.replace("WITH ", f"WITH bearer AS ({bearer}), ", 1)
+
+
+MOST_SEEN = 5000
+# By the token's SHA-256, the oldest first: the caller, and the row it was made of.
+_seen: OrderedDict[str, tuple[Caller, str]] = OrderedDict()
 _BEARER_COLUMNS = 7
 
 
@@ -108,8 +132,19 @@ def _with_bearer(statement: str) -> str:
 
 
 def _own_caller(token: str) -> tuple[Caller, frozenset[str]] | None:
-    row = fetch_one(QUERIES.find_bearer, **_as_parameters(token))
-    return _caller(row) if row else None
+    parameters = _as_parameters(token)
+    row = fetch_one(_FIND_BEARER_AND_TEXT, **parameters)
+    if row is None:
+        return None
+    *columns, text = row
+    caller, scopes = _caller(columns)
+    _seen[parameters["checksum"]] = caller, text
+    if len(_seen) > MOST_SEEN:
+        _seen.popitem(last=False)
+    return caller, scopes
+
+
+_FIND_BEARER_AND_TEXT = f"SELECT found.*, found::text FROM ({QUERIES.find_bearer}) found"  # noqa: S608 - ours
 
 
 def _as_parameters(token: str) -> dict[str, str]:
@@ -117,7 +152,7 @@ def _as_parameters(token: str) -> dict[str, str]:
     return {"checksum": checksum, "default_role": settings.DEFAULT_ROLE}
 
 
-def _caller(row: tuple[Any, ...]) -> tuple[Caller, frozenset[str]]:
+def _caller(row: Sequence[Any]) -> tuple[Caller, frozenset[str]]:
     user_id, username, is_superuser, scope, client_id, allowed_scopes, rights = row
     scopes = frozenset(scope.split())
     caller = Caller(

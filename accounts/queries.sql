@@ -2,9 +2,12 @@
 
 -- name: find_bearer
 -- The active user of an unexpired access token, by the token's SHA-256, with their rights; a machine's token acts for its
--- application's user.
+-- application's user. The rights come in an order, so that the row compares with itself (accounts/bearer.py, while_bearer).
 SELECT u.id, u.username, u.is_superuser, t.scope, a.client_id, a.allowed_scopes,
-       ARRAY(SELECT rights_of(u.id, i.roles, CASE WHEN i.roles IS NULL THEN :default_role END))
+       ARRAY(
+           SELECT granted FROM rights_of(u.id, i.roles, CASE WHEN i.roles IS NULL THEN :default_role END) AS granted
+           ORDER BY granted
+       )
 FROM oauth2_provider_accesstoken t
 LEFT JOIN applications a ON a.id = t.application_id
 JOIN auth_user u ON u.id = coalesce(t.user_id, a.user_id)

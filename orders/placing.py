@@ -1,7 +1,6 @@
 """Placing an order: the one way into the orders table that sends an SMS."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
@@ -10,11 +9,12 @@ from django.db import connection, transaction
 
 from savannah.idempotency import Key, KeyInUse, claim, remember, settle
 from savannah.logs import request_id
-from savannah.sql import fetch_value, load_queries
+from savannah.sql import fetch_value, load_queries, only
 from sms import bell, waiting
 from sms.outbox import message_state
 
 QUERIES = load_queries(__file__)
+PLACE_ORDER = only(QUERIES.place_order, frozenset())
 # After the wait, how long a living process may take at most to keep what it answers.
 SETTLED_WITHIN_SECONDS = 5.0
 _FIELDS = {"name": "%1$s", "item": "%2$s", "currency": "%3$s", "amount": "%4$s"}
@@ -48,18 +48,22 @@ class KeptAnswer:
     replayed: bool
 
 
-def place_order(*, wait: bool = True, **fields: Any) -> PlacedOrder | None:
+def place_order(*, wait: bool = True, statement: str = PLACE_ORDER, **parameters: Any) -> PlacedOrder | None:
     """Record an order and its SMS in one transaction, then wait up to SMS_WAIT_SECONDS for the SMS to be accepted.
 
-    `fields` are customer_code, item and amount. Without `wait`, the SMS stays queued for the worker. Returns None when
-    no customer has the code. The connection goes back to the pool before the wait.
+    `parameters` are customer_code, item and amount, and what else the statement has. Without `wait`, the SMS stays
+    queued for the worker. Returns None when no customer has the code. The connection goes back to the pool before the
+    wait.
     """
     sms_id = uuid4()
+    if not wait:
+        document = _record(sms_id, statement, **parameters)
+        return PlacedOrder(document, "queued") if document else None
     # The waiter is registered before the commit: the worker may be faster than we are.
     with waiting.for_outcome(sms_id) as outcome:
-        document = _record(sms_id, **fields)
+        document = _record(sms_id, statement, **parameters)
         connection.close()
-        return PlacedOrder(document, outcome.wait() if wait else "queued") if document else None
+        return PlacedOrder(document, outcome.wait()) if document else None
 
 
 def place_order_once(key: Key, *, wait: bool, **fields: Any) -> KeptAnswer | None:
@@ -72,7 +76,7 @@ def place_order_once(key: Key, *, wait: bool, **fields: Any) -> KeptAnswer | Non
     with waiting.for_outcome(sms_id) as outcome:
         with transaction.atomic():
             earlier = claim(key)
-            document = None if earlier else _record(sms_id, **fields)
+            document = None if earlier else _record(sms_id, PLACE_ORDER, **fields)
             if document:
                 remember(key, status=201, body=document, pending=sms_id)
             elif not earlier:
@@ -91,17 +95,15 @@ def place_order_once(key: Key, *, wait: bool, **fields: Any) -> KeptAnswer | Non
     return KeptAnswer(settle(key, order.body), replayed=True)
 
 
-def _record(sms_id: UUID, *, customer_code: str, item: str, amount: Decimal) -> str | None:
+def _record(sms_id: UUID, statement: str, **parameters: Any) -> str | None:
     document: str | None = fetch_value(
-        QUERIES.place_order,
-        customer_code=customer_code,
-        item=item,
-        amount=amount,
+        statement,
         sms_id=sms_id,
         request_id=request_id.get(),
         template=sms_template(),
         currency=settings.SMS_CURRENCY,
         transliterate=settings.SMS_TRANSLITERATE,
+        **parameters,
     )
     bell.ring_when_committed()
     return document

@@ -3,8 +3,10 @@
 -- name: place_order
 -- The order and its queued SMS, in one statement and so in one transaction; no row when no customer has the code.
 -- %1$s name, %2$s item, %3$s currency, %4$s amount: positions in :template, so that no value is read as a format.
+-- `bearer`: who asks is checked by this statement, too (accounts/bearer.py, while_bearer).
 WITH customer AS (
     SELECT * FROM customers WHERE code = :customer_code
+        AND EXISTS (SELECT FROM bearer)                                                     -- if bearer
 ), placed AS (
     INSERT INTO orders (customer_id, item, amount)
     SELECT customer.id, :item, :amount::numeric FROM customer

@@ -1,10 +1,11 @@
 """The express lane: placing an order, and reading one order or customer, past Django's machinery.
 
-These are what clients ask most. A read takes one statement, which finds the caller and the document at once; an order
-takes the token's statement and its own. The lane answers success, and a database that fails: for whatever else (a
-condition, a key, another media type, a token or a right that is no good, a field that is wrong, nothing there) it steps
-back before anything has been done, and Django's way says what there is to say. Both ways give the same answers, by the
-same functions: tests/test_express.py.
+These are what clients ask most, and each takes one statement. A read finds the caller and the document at once. An order
+is placed for the caller that its token had when it was last seen, if PostgreSQL finds that same caller now. The lane
+answers success, and a database that fails: for whatever else (a condition, a key, another media type, a token that is
+new here or no good, a right that is missing, a field that is wrong, nothing there) it steps back before anything has
+been done, and Django's way says what there is to say. Both ways give the same answers, by the same functions:
+tests/test_express.py.
 """
 
 import logging
@@ -21,7 +22,7 @@ from django.db import DatabaseError, DataError, IntegrityError, connection
 from django.http.request import split_domain_port, validate_host
 from rest_framework.exceptions import APIException
 
-from accounts.bearer import bearer_token, find_caller, name_actor, read_as_caller
+from accounts.bearer import bearer_token, expected_caller, name_actor, read_as_caller, while_bearer
 from accounts.rights import require
 from customers import views as customers
 from customers.views import QUERIES as CUSTOMER_QUERIES
@@ -30,6 +31,7 @@ from orders import views as orders
 from savannah.api import APIView, database_failure, error_body, etag_of, headers_of, prefers, validated
 from savannah.headers import OF_DATA
 from savannah.media import parse_json_object
+from savannah.sql import only
 from savannah.watch import name_request, note
 
 logger = logging.getLogger(__name__)
@@ -127,22 +129,24 @@ def _read(kind: str, id_: str, token: str) -> Answer | None:
     return Answer(route, view, document.encode(), headers=(("ETag", etag_of(document, version)),))
 
 
+_PLACE_ORDER = while_bearer(only(placing.QUERIES.place_order, frozenset(("bearer",))))
+
+
 def _place(environ: WSGIEnvironment, token: str) -> Answer | None:
     view = orders.OrderList
+    expected = expected_caller(token)
+    if expected is None:
+        return None
+    caller, bearer = expected
     try:
+        require(caller, view.rights["POST"])
         fields = validated(orders.NewOrderInput, parse_json_object(_read_json(environ)))
-        found = find_caller(token)
-        if found is None:
-            return None
-        require(found[0], view.rights["POST"])
     except APIException:
         return None
-    except DatabaseError as error:
-        return _failed(_ORDERS, view, "POST", error)
-    name_actor(found[0])
+    name_actor(caller)
     wait = not prefers(environ, "respond-async")
     try:
-        order = placing.place_order(wait=wait, **fields)
+        order = placing.place_order(wait=wait, statement=_PLACE_ORDER, **bearer, **fields)
     except (DataError, IntegrityError):
         return None  # PostgreSQL has refused it
     except DatabaseError as error:
