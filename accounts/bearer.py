@@ -116,7 +116,7 @@ def while_bearer(statement: str) -> str:
 
     So the statement that does the work tells, in the same moment, whether what was decided by `expected_caller` holds.
     """
-    bearer = f"SELECT FROM ({QUERIES.find_bearer}) found WHERE found::text = %(bearer)s"  # noqa: S608 - ours
+    bearer = f"SELECT FROM ({QUERIES.find_bearer}) found WHERE found::text = %(bearer)s"
     return statement.replace("WITH ", f"WITH bearer AS ({bearer}), ", 1)
 
 

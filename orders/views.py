@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
@@ -36,6 +36,7 @@ from savannah.uploads import UploadQuery, answer_upload, digest_of, read_rows, r
 from sms.models import State
 
 NOT_FOUND = "Order not found"
+_MOST, _CENT = Decimal("99999999.99"), Decimal("0.01")
 
 
 @extend_schema_field(
@@ -48,29 +49,29 @@ NOT_FOUND = "Order not found"
         "examples": [1299.99],
     }
 )
-class Amount(serializers.DecimalField):
+class Amount(serializers.Field[Decimal, Any, Any, Any]):
     """A JSON number, or the same written as a string; more than 0, two decimals, fits DECIMAL(10, 2)."""
 
     default_error_messages = {
         "invalid": "must be a number.",
         "null": "must not be null.",
-        "min_value": "must be more than 0.",
-        "max_digits": "must be at most 99999999.99.",
-        "max_whole_digits": "must be at most 99999999.99.",
-        "max_decimal_places": "must have at most two decimals.",
-        "max_string_length": "is too long.",
+        "too_little": "must be more than 0.",
+        "too_much": "must be at most 99999999.99.",
+        "too_fine": "must have at most two decimals.",
     }
 
-    def __init__(self) -> None:
-        super().__init__(max_digits=10, decimal_places=2, min_value=Decimal("0.01"))
-
     def to_internal_value(self, data: Any) -> Decimal:
-        """Return the amount; fail for true, false, arrays and objects, which Decimal would take or choke on."""
+        """Return the amount to the cent; fail for what is none, true and false among it."""
         if isinstance(data, bool) or not isinstance(data, (Decimal, str)):
             self.fail("invalid")
-        if Decimal(0) >= self._parsed(data):
-            self.fail("min_value")
-        return super().to_internal_value(data)
+        amount = self._parsed(data)
+        if amount <= 0:
+            self.fail("too_little")
+        if amount > _MOST:
+            self.fail("too_much")
+        if cast("int", amount.as_tuple().exponent) < -2:
+            self.fail("too_fine")
+        return amount.quantize(_CENT)
 
     def _parsed(self, data: Decimal | str) -> Decimal:
         try:

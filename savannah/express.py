@@ -1,9 +1,9 @@
 """The express lane: placing an order, and reading one order or customer, past Django's machinery.
 
-These are what clients ask most, and each takes one statement. A read finds the caller and the document at once. An order
-is placed for the caller that its token had when it was last seen, if PostgreSQL finds that same caller now. The lane
-answers success, and a database that fails: for whatever else (a condition, a key, another media type, a token that is
-new here or no good, a right that is missing, a field that is wrong, nothing there) it steps back before anything has
+These are what clients ask most, and each takes one statement. A read finds the caller and the document at once. An
+order is placed for the caller that its token had when it was last seen, if PostgreSQL finds that same caller now. The
+lane answers success, and a database that fails: for whatever else (a condition, a key, another media type, a token that
+is new here or no good, a right that is missing, a field that is wrong, nothing there) it steps back before anything has
 been done, and Django's way says what there is to say. Both ways give the same answers, by the same functions:
 tests/test_express.py.
 """

@@ -14,6 +14,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+UNSTORABLE = "NUL and lone surrogate characters are not allowed."
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -101,8 +102,8 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise exceptions.ParseError("The request body must be a JSON object.")
     for field, value in data.items():
-        if _holds_unstorable(field) or _holds_unstorable(value):
-            raise exceptions.ValidationError({printable(field): ["NUL and lone surrogate characters are not allowed."]})
+        if holds_unstorable(field) or holds_unstorable(value):
+            raise exceptions.ValidationError({printable(field): [UNSTORABLE]})
     return data
 
 
@@ -123,7 +124,8 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return data
 
 
-def _holds_unstorable(value: Any) -> bool:
+def holds_unstorable(value: Any) -> bool:
+    """Whether `value` is text that PostgreSQL cannot store, or UTF-8 cannot carry."""
     return isinstance(value, str) and bool(_UNSTORABLE.search(value))
 
 

@@ -1,19 +1,17 @@
 """Raw SQL, kept in a `queries.sql` an app: each statement has a name, a line on what it does, `:name` parameters."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg.conninfo import make_conninfo
 
 from savannah.postgres.base import Pool
-from savannah.postgres.connection import Connection, text_of
-
-Row = TypeVar("Row")
+from savannah.postgres.connection import text_of
 
 # Who acts in this request, as the audit reads it; statements that write name it by acting(:actor).
 ACTOR: ContextVar[str | None] = ContextVar("ACTOR", default=None)
@@ -69,7 +67,8 @@ def fetch_one(statement: str, **parameters: Any) -> tuple[Any, ...] | None:
     values = {"actor": ACTOR.get(), **parameters}
     database: Any = connections[DEFAULT_DB_ALIAS]
     if database.connection is None:
-        return _borrow(database, lambda borrowed: borrowed.fetch_row(statement, values))
+        with database.wrap_database_errors:
+            return _pool_of(database).run_short(lambda borrowed: borrowed.fetch_row(statement, values))
     with database.cursor() as cursor:
         cursor.execute(statement, values)
         row: tuple[Any, ...] | None = cursor.fetchone()
@@ -80,22 +79,18 @@ def fetch_text(statement: str, **parameters: Any) -> tuple[bytes | None, ...] | 
     """As `fetch_one`, with each column as the text that PostgreSQL wrote, in UTF-8: long texts stay as they came."""
     database: Any = connections[DEFAULT_DB_ALIAS]
     if database.connection is None:
-        return _borrow(database, lambda borrowed: borrowed.fetch_text(statement, parameters))
+        with database.wrap_database_errors:
+            return _pool_of(database).run(lambda borrowed: borrowed.fetch_text(statement, parameters))
     with database.cursor() as cursor:
         cursor.execute(statement, parameters)
         return text_of(cursor.pgresult) if cursor.rowcount else None
 
 
-def _borrow(database: Any, run: Callable[[Connection], Row]) -> Row:
+def _pool_of(database: Any) -> Pool:
     pool: Pool = database.pool
     if pool.closed:
         pool.open()
-    with database.wrap_database_errors:
-        borrowed = pool.getconn()
-        try:
-            return run(borrowed)
-        finally:
-            pool.putconn(borrowed)
+    return pool
 
 
 def fetch_value(statement: str, **parameters: Any) -> Any:

@@ -2,6 +2,8 @@
 
 import http.client
 import threading
+from collections import OrderedDict
+from datetime import timedelta
 from socketserver import ThreadingMixIn
 from uuid import uuid4
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -9,12 +11,20 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, connection
+from django.utils import timezone
+from oauth2_provider.models import AccessToken
 
+from accounts import bearer
 from conftest import Api
+from orders.models import Order
 from savannah import express
 
 ORDER = {"customer_code": "CUST001", "item": "Kettle", "amount": 5}
 HUGE = '{"customer_code": "CUST001", "item": "Kettle", "amount": 1e99999999999999999999}'
+VIEWERS = """;
+INSERT INTO auth_user_groups (user_id, group_id)
+SELECT u.id, g.id FROM auth_user u, auth_group g WHERE g.name = 'viewer'
+"""
 # What differs from one answer to the next, and what the servers add.
 OWN = ("X-Request-ID", "Date", "Server", "Connection")
 
@@ -129,6 +139,52 @@ def test_a_caller_without_the_right_gets_djangos_403(api, order, settings, taken
     refusals = [api.get(f"/api/orders/{order['id']}/"), api.post("/api/orders/", json=ORDER)]
     assert [answer.status_code for answer in refusals] == [403, 403]
     assert taken == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ("UPDATE oauth2_provider_accesstoken SET expires = now()", 401),
+        ("DELETE FROM oauth2_provider_accesstoken", 401),
+        ("UPDATE auth_user SET is_active = false", 401),
+        ("UPDATE oauth2_provider_accesstoken SET scope = 'openid orders:read'", 403),
+        ("UPDATE auth_user SET is_superuser = false; DELETE FROM auth_user_groups" + VIEWERS, 403),
+    ],
+)
+def test_an_order_of_a_caller_whom_the_process_knows_is_refused_as_soon_as_they_may_not(
+    api, order, taken, change, status
+):
+    assert api.post("/api/orders/", json=ORDER).status_code == 201
+    with connection.cursor() as cursor:
+        cursor.execute(change)
+    assert api.post("/api/orders/", json=ORDER).status_code == status
+    assert taken == [201, None]
+    assert Order.objects.count() == 2
+
+
+def test_a_caller_who_may_do_more_than_before_is_let_in_at_once(api, customer, taken):
+    scope = "UPDATE oauth2_provider_accesstoken SET scope = %s"
+    for scopes, status in (("orders:read", 403), ("orders:write", 201), ("orders:read", 403)):
+        with connection.cursor() as cursor:
+            cursor.execute(scope, [scopes])
+        assert api.post("/api/orders/", json=ORDER).status_code == status
+    # A caller whose row has changed is looked up anew, and then the lane is theirs again.
+    with connection.cursor() as cursor:
+        cursor.execute(scope, ["orders:write"])
+    assert [api.post("/api/orders/", json=ORDER).status_code for _ in range(2)] == [201, 201]
+    assert taken[-1] == 201
+
+
+@pytest.mark.usefixtures("order")
+def test_the_memory_of_callers_is_bounded(api, user, token, monkeypatch, taken):
+    monkeypatch.setattr(bearer, "_seen", OrderedDict())
+    monkeypatch.setattr(bearer, "MOST_SEEN", 1)
+    AccessToken.objects.create(user=user, token="another", expires=timezone.now() + timedelta(hours=1), scope="openid")
+    for given in ("another", token, "another"):
+        headers = {"Authorization": f"Bearer {given}"}
+        assert api.post("/api/orders/", json=ORDER, headers=headers).status_code == 201
+    assert taken == [None, None, None]
+    assert len(bearer._seen) == 1
 
 
 def test_a_caller_who_asks_too_often_is_counted_once_a_request(api, order, settings):

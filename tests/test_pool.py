@@ -1,10 +1,13 @@
 """The pool of connections: a statement borrows one for as long as it runs, and gets none that is dead."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
-from savannah.sql import ACTOR, conninfo, fetch_one, fetch_value
+from conftest import eventually
+from savannah.sql import ACTOR, conninfo, fetch_one, fetch_text, fetch_value
 
 WHICH = "SELECT pg_backend_pid()"
 
@@ -58,3 +61,39 @@ def test_a_statement_whose_columns_a_migration_has_changed_is_prepared_anew():
             assert fetch_value("SELECT code FROM widened") == "abc"
         finally:
             operator.execute("DROP TABLE widened")
+
+
+@pytest.fixture
+def held_up():
+    """Short statements that wait for a lock, as many as may run at once; what lets them go on."""
+    wait, turns = (
+        "SELECT pg_advisory_xact_lock_shared(4711)",
+        connection.settings_dict["OPTIONS"]["pool"]["max_size"] // 2,
+    )
+    with psycopg.connect(conninfo("savannah test"), autocommit=True) as holder, ThreadPoolExecutor(turns) as threads:
+        holder.execute("SELECT pg_advisory_lock(4711)")
+        statements = [threads.submit(fetch_one, wait) for _ in range(turns)]
+        eventually(lambda: holder.execute(WAITING).fetchone() == (turns,))
+        yield lambda: holder.execute("SELECT pg_advisory_unlock(4711)")
+        assert all(statement.result(10) for statement in statements)
+
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted"
+
+
+@pytest.mark.usefixtures("no_connection")
+def test_short_statements_leave_half_of_the_connections_to_lists(held_up):
+    with ThreadPoolExecutor(1) as threads:
+        short = threads.submit(fetch_value, WHICH)
+        assert fetch_text(WHICH)
+        assert not short.done()
+        held_up()
+        assert short.result(10)
+
+
+@pytest.mark.usefixtures("no_connection")
+def test_a_short_statement_waits_for_its_turn_no_longer_than_for_a_connection(held_up, monkeypatch):
+    monkeypatch.setattr(connection.pool, "timeout", 0.1)
+    with pytest.raises(OperationalError, match="no turn came"):
+        fetch_value(WHICH)
+    held_up()
