@@ -75,7 +75,7 @@ class Limit:
         values = {"checksum": sha256(self.token.encode()).hexdigest(), "default_role": "manager"}
         find = with_values(FIND_BEARER, **{name: f"%({name})s" for name in values})
         with psycopg.connect(host=self.host, user="postgres", dbname=self.database) as database:
-            (row,) = database.execute(f"SELECT found::text FROM ({find}) found", values).fetchone()  # noqa: S608 - ours
+            (row,) = database.execute(f"SELECT found::text FROM ({find}) found", values).fetchone()
         return {**values, "bearer": row}
 
     def copy(self) -> list[str | Path]:
