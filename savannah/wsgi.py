@@ -12,6 +12,7 @@ _django = get_wsgi_application()
 
 from savannah.bodies import read_bodies  # noqa: E402 - what these import needs Django set up
 from savannah.express import express  # noqa: E402
+from savannah.listener import notice_lost_clients  # noqa: E402
 
 _SCHEME, _, _NETLOC = settings.PUBLIC_URL.partition("://")
 _PUBLIC = {"wsgi.url_scheme": _SCHEME, "HTTP_X_FORWARDED_PROTO": _SCHEME, "HTTP_HOST": _NETLOC}
@@ -20,6 +21,7 @@ _answer = read_bodies(express(_django))
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer a request; one that came by a proxy of ours was to PUBLIC_URL, by whatever name the proxy asks us."""
+    notice_lost_clients()
     if settings.TRUSTED_PROXIES:
         environ.update(_PUBLIC)
     return _answer(environ, start_response)

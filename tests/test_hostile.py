@@ -1,14 +1,18 @@
 """Whatever bytes come in: no 5xx, no hang, no process lost. Raw sockets, because no client library would send this."""
 
 import json
+import os
 import socket
+import sys
 from contextlib import suppress
 from http.client import HTTPResponse, RemoteDisconnected
+from pathlib import Path
 
 import pytest
 import requests
 
 from conftest import Api, Service, eventually
+from savannah.listener import SILENT_SECONDS
 
 HOST = b"Host: localhost\r\nConnection: close\r\n"
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
@@ -160,6 +164,19 @@ def test_slow_uploads_keep_no_order_out(service, token):
     finally:
         for connection in slow:
             connection.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_client_that_vanishes_in_a_body_is_noticed(service):
+    """Nobody can pull a plug here; but the kernel counts down to when it asks whether the client is there."""
+    half_a_body = b"POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", service.port)) as silent:
+        silent.sendall(half_a_body)
+        theirs = f":{service.port:04X} 0100007F:{silent.getsockname()[1]:04X} 01"
+        line = next(line for line in Path("/proc/net/tcp").read_text().splitlines() if theirs in line)
+        timer, _, ticks = line.split()[5].partition(":")
+        assert timer == "02", "keepalive"
+        assert int(ticks, 16) / os.sysconf("SC_CLK_TCK") <= SILENT_SECONDS
 
 
 def send(service: Service, request: bytes, *, cut_off: bool) -> tuple[int | None, bytes]:

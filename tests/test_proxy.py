@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import subprocess
 from urllib.parse import parse_qs, urlsplit
 
@@ -67,6 +68,22 @@ def _answers(url: str) -> bool:
         return requests.get(f"{url}/healthz", timeout=5).ok
     except requests.ConnectionError:
         return False
+
+
+@pytest.mark.long
+def test_clients_that_stop_in_a_body_hold_nothing_behind_it(proxied, nginx):
+    token = proxied.manage("token")
+    head = f"POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+    half_a_body = head + "Content-Length: 100\r\n\r\n{"
+    slow = [socket.create_connection(("127.0.0.1", urlsplit(nginx).port)) for _ in range(80)]
+    try:
+        for connection in slow:
+            connection.sendall(half_a_body.encode())
+        with Api(nginx, token) as api:
+            assert [api.post("/api/orders/", json={}).status_code for _ in range(10)] == [400] * 10
+    finally:
+        for connection in slow:
+            connection.close()
 
 
 @pytest.mark.long
