@@ -8,11 +8,13 @@ import requests
 from playwright.sync_api import Browser
 
 from conftest import Service
-from tests.browser.pages import MAKE_PEOPLE, Desk, chromium
+from tests.browser.pages import MAKE_PEOPLE, Desk, chromium, chromium_path
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    if chromium_path() is None:
+        pytest.skip("chromium is not installed")
     with chromium() as running:
         yield running
 

@@ -28,12 +28,16 @@ User.objects.create_superuser("desk-boss", password="{PASSWORD}", first_name="Gr
 """
 
 
+def chromium_path() -> str | None:
+    """Return where the machine's chromium is: Debian's, or another by one of these names."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the machine's chromium: Debian's, or another by one of these names."""
-    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    path = next(found, None)
-    assert path, "The browser tests need chromium: apt-get install chromium"
+    """Start the machine's chromium."""
+    path = chromium_path()
+    assert path, "This needs chromium: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS, chromium_sandbox=False)
         try:
