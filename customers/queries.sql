@@ -1,43 +1,44 @@
 -- What the API reads and writes of customers. customer_document (customers/migrations) gives a row as the API shows it.
 
 -- name: page_of_customers
--- Up to :limit customers in one text, and the key of the last of them when more follow. A line that ends in `-- if NAME`
--- is there only when that was asked for (savannah/sql.py, only): a filter, a sort, a shape, what comes after a key.
-SELECT string_agg(page.line, :separator) FILTER (WHERE page.place <= :limit),
-       CASE WHEN count(*) > :limit THEN max(page.key::text) FILTER (WHERE page.place = :limit) END,
-       CASE WHEN count(*) > :limit THEN max(page.id::text) FILTER (WHERE page.place = :limit) END
+-- Up to :limit customers in one text, and the key of the last of them when more may follow: when :most were read. Of a page
+-- that was asked for, that is one more than it shows; a whole list learns it from the page after.
+-- A line that ends in `-- if NAME` is there only when that was asked for (savannah/sql.py, only): a filter, a sort, a
+-- shape, what comes after a key.
+SELECT
+    string_agg(page.line, :separator),                                                     -- if !paged
+    array_to_string((array_agg(page.line))[1 : :limit], :separator),                       -- if paged
+    CASE WHEN count(*) = :most THEN (array_agg(page.key))[:limit]::text END,
+    CASE WHEN count(*) = :most THEN (array_agg(page.id))[:limit]::text END
 FROM (
-    SELECT row.*, row_number() OVER () AS place
-    FROM (
-        SELECT c.id,
-               customer_document(c) AS line,                                               -- if json
-               customer_document(c) || E'\n' AS line,                                      -- if ndjson
-               customer_csv(c) || E'\r\n' AS line,                                         -- if csv
-               c.created_at AS key                                                         -- if -created_at
-               c.created_at AS key                                                         -- if created_at
-               c.code AS key                                                               -- if -code
-               c.code AS key                                                               -- if code
-               c.name AS key                                                               -- if -name
-               c.name AS key                                                               -- if name
-        FROM customers c
-        WHERE true
-            AND (upper(c.code) LIKE upper(:search) OR lower(c.name) LIKE lower(:search)    -- if search !anywhere
-                 OR c.phone_number LIKE :search)                                           -- if search !anywhere
-            AND c.code || ' ' || c.name || ' ' || c.phone_number ILIKE :search             -- if search anywhere
-            AND (c.created_at, c.id) < (:key::timestamptz, :id::uuid)                      -- if after -created_at
-            AND (c.created_at, c.id) > (:key::timestamptz, :id::uuid)                      -- if after created_at
-            AND (c.code, c.id) < (:key, :id::uuid)                                         -- if after -code
-            AND (c.code, c.id) > (:key, :id::uuid)                                         -- if after code
-            AND (c.name, c.id) < (:key, :id::uuid)                                         -- if after -name
-            AND (c.name, c.id) > (:key, :id::uuid)                                         -- if after name
-        ORDER BY c.created_at DESC, c.id DESC                                              -- if -created_at
-        ORDER BY c.created_at, c.id                                                        -- if created_at
-        ORDER BY c.code DESC, c.id DESC                                                    -- if -code
-        ORDER BY c.code, c.id                                                              -- if code
-        ORDER BY c.name DESC, c.id DESC                                                    -- if -name
-        ORDER BY c.name, c.id                                                              -- if name
-        LIMIT :limit + 1
-    ) row
+    SELECT c.id,
+           customer_document(c) AS line,                                                   -- if json
+           customer_document(c) || E'\n' AS line,                                          -- if ndjson
+           customer_csv(c) || E'\r\n' AS line,                                             -- if csv
+           c.created_at AS key                                                             -- if -created_at
+           c.created_at AS key                                                             -- if created_at
+           c.code AS key                                                                   -- if -code
+           c.code AS key                                                                   -- if code
+           c.name AS key                                                                   -- if -name
+           c.name AS key                                                                   -- if name
+    FROM customers c
+    WHERE true
+        AND (upper(c.code) LIKE upper(:search) OR lower(c.name) LIKE lower(:search)        -- if search !anywhere
+             OR c.phone_number LIKE :search)                                               -- if search !anywhere
+        AND c.code || ' ' || c.name || ' ' || c.phone_number ILIKE :search                 -- if search anywhere
+        AND (c.created_at, c.id) < (:key::timestamptz, :id::uuid)                          -- if after -created_at
+        AND (c.created_at, c.id) > (:key::timestamptz, :id::uuid)                          -- if after created_at
+        AND (c.code, c.id) < (:key, :id::uuid)                                             -- if after -code
+        AND (c.code, c.id) > (:key, :id::uuid)                                             -- if after code
+        AND (c.name, c.id) < (:key, :id::uuid)                                             -- if after -name
+        AND (c.name, c.id) > (:key, :id::uuid)                                             -- if after name
+    ORDER BY c.created_at DESC, c.id DESC                                                  -- if -created_at
+    ORDER BY c.created_at, c.id                                                            -- if created_at
+    ORDER BY c.code DESC, c.id DESC                                                        -- if -code
+    ORDER BY c.code, c.id                                                                  -- if code
+    ORDER BY c.name DESC, c.id DESC                                                        -- if -name
+    ORDER BY c.name, c.id                                                                  -- if name
+    LIMIT :most
 ) page;
 
 -- name: can_search_anywhere

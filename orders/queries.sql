@@ -23,52 +23,53 @@ SELECT order_document(row(placed.*)::orders, row(customer.*)::customers), acting
 FROM placed, customer, queued;
 
 -- name: page_of_orders
--- Up to :limit orders in one text, and the key of the last of them when more follow. A line that ends in `-- if NAME` is
--- there only when that was asked for (savannah/sql.py, only): a filter, a sort, a shape, what comes after a key.
+-- Up to :limit orders in one text, and the key of the last of them when more may follow: when :most were read. Of a page
+-- that was asked for, that is one more than it shows; a whole list learns it from the page after.
+-- A line that ends in `-- if NAME` is there only when that was asked for (savannah/sql.py, only): a filter, a sort, a
+-- shape, what comes after a key.
 -- An SMS has its order's created_at: with its state, it is in an index of its own (orders/migrations).
--- The lines come sorted, and string_agg joins them as they come: an ORDER BY of its own would sort the long texts again.
-SELECT string_agg(page.line, :separator) FILTER (WHERE page.place <= :limit),
-       CASE WHEN count(*) > :limit THEN max(page.key::text) FILTER (WHERE page.place = :limit) END,
-       CASE WHEN count(*) > :limit THEN max(page.id::text) FILTER (WHERE page.place = :limit) END
+-- The lines come sorted, and are joined as they come: an ORDER BY of the aggregates would sort the long texts again.
+SELECT
+    string_agg(page.line, :separator),                                                     -- if !paged
+    array_to_string((array_agg(page.line))[1 : :limit], :separator),                       -- if paged
+    CASE WHEN count(*) = :most THEN (array_agg(page.key))[:limit]::text END,
+    CASE WHEN count(*) = :most THEN (array_agg(page.id))[:limit]::text END
 FROM (
-    SELECT row.*, row_number() OVER () AS place
-    FROM (
-        SELECT o.id,
-               order_document(o, c, m.state) AS line,                                      -- if json
-               order_document(o, c, m.state) || E'\n' AS line,                             -- if ndjson
-               order_csv(o, c, m.state) || E'\r\n' AS line,                                -- if csv
-               o.created_at AS key                                                         -- if -created_at !sms_status
-               o.created_at AS key                                                         -- if created_at !sms_status
-               m.created_at AS key                                                         -- if -created_at sms_status
-               m.created_at AS key                                                         -- if created_at sms_status
-               o.amount AS key                                                             -- if -amount
-               o.amount AS key                                                             -- if amount
-        FROM orders o
-        JOIN customers c ON c.id = o.customer_id
-        LEFT JOIN sms_messages m ON m.order_id = o.id
-        WHERE true
-            AND o.customer_id = (SELECT id FROM customers WHERE code = :customer_code)      -- if customer_code
-            AND o.customer_id = :customer_id                                               -- if customer_id
-            AND o.created_at >= :since                                                     -- if since
-            AND o.created_at < :until                                                      -- if until
-            AND o.amount >= :min_amount                                                    -- if min_amount
-            AND o.amount <= :max_amount                                                    -- if max_amount
-            AND lower(o.item) = lower(:item)                                               -- if item
-            AND m.state = :sms_status AND m.order_id IS NOT NULL                            -- if sms_status
-            AND (o.created_at, o.id) < (:key::timestamptz, :id::uuid)                      -- if after -created_at !sms_status
-            AND (o.created_at, o.id) > (:key::timestamptz, :id::uuid)                      -- if after created_at !sms_status
-            AND (m.created_at, m.order_id) < (:key::timestamptz, :id::uuid)                -- if after -created_at sms_status
-            AND (m.created_at, m.order_id) > (:key::timestamptz, :id::uuid)                -- if after created_at sms_status
-            AND (o.amount, o.id) < (:key::numeric, :id::uuid)                              -- if after -amount
-            AND (o.amount, o.id) > (:key::numeric, :id::uuid)                              -- if after amount
-        ORDER BY o.created_at DESC, o.id DESC                                              -- if -created_at !sms_status
-        ORDER BY o.created_at, o.id                                                        -- if created_at !sms_status
-        ORDER BY m.created_at DESC, m.order_id DESC                                        -- if -created_at sms_status
-        ORDER BY m.created_at, m.order_id                                                  -- if created_at sms_status
-        ORDER BY o.amount DESC, o.id DESC                                                  -- if -amount
-        ORDER BY o.amount, o.id                                                            -- if amount
-        LIMIT :limit + 1
-    ) row
+    SELECT o.id,
+           order_document(o, c, m.state) AS line,                                          -- if json
+           order_document(o, c, m.state) || E'\n' AS line,                                 -- if ndjson
+           order_csv(o, c, m.state) || E'\r\n' AS line,                                    -- if csv
+           o.created_at AS key                                                             -- if -created_at !sms_status
+           o.created_at AS key                                                             -- if created_at !sms_status
+           m.created_at AS key                                                             -- if -created_at sms_status
+           m.created_at AS key                                                             -- if created_at sms_status
+           o.amount AS key                                                                 -- if -amount
+           o.amount AS key                                                                 -- if amount
+    FROM orders o
+    JOIN customers c ON c.id = o.customer_id
+    LEFT JOIN sms_messages m ON m.order_id = o.id
+    WHERE true
+        AND o.customer_id = (SELECT id FROM customers WHERE code = :customer_code)         -- if customer_code
+        AND o.customer_id = :customer_id                                                   -- if customer_id
+        AND o.created_at >= :since                                                         -- if since
+        AND o.created_at < :until                                                          -- if until
+        AND o.amount >= :min_amount                                                        -- if min_amount
+        AND o.amount <= :max_amount                                                        -- if max_amount
+        AND lower(o.item) = lower(:item)                                                   -- if item
+        AND m.state = :sms_status AND m.order_id IS NOT NULL                               -- if sms_status
+        AND (o.created_at, o.id) < (:key::timestamptz, :id::uuid)                          -- if after -created_at !sms_status
+        AND (o.created_at, o.id) > (:key::timestamptz, :id::uuid)                          -- if after created_at !sms_status
+        AND (m.created_at, m.order_id) < (:key::timestamptz, :id::uuid)                    -- if after -created_at sms_status
+        AND (m.created_at, m.order_id) > (:key::timestamptz, :id::uuid)                    -- if after created_at sms_status
+        AND (o.amount, o.id) < (:key::numeric, :id::uuid)                                  -- if after -amount
+        AND (o.amount, o.id) > (:key::numeric, :id::uuid)                                  -- if after amount
+    ORDER BY o.created_at DESC, o.id DESC                                                  -- if -created_at !sms_status
+    ORDER BY o.created_at, o.id                                                            -- if created_at !sms_status
+    ORDER BY m.created_at DESC, m.order_id DESC                                            -- if -created_at sms_status
+    ORDER BY m.created_at, m.order_id                                                      -- if created_at sms_status
+    ORDER BY o.amount DESC, o.id DESC                                                      -- if -amount
+    ORDER BY o.amount, o.id                                                                -- if amount
+    LIMIT :most
 ) page;
 
 -- name: find_customer

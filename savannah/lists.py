@@ -22,7 +22,8 @@ from savannah.sql import fetch_text, only
 
 MOST = 1000
 DEFAULT_LIMIT = 100
-STREAMED = 2000
+# How many rows of a whole list are read at once: few at first, so that something comes soon.
+STREAMED_FIRST, STREAMED = 500, 4000
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,18 @@ def answer_list(request: Request, listing: Listing, query: Mapping[str, Any]) ->
     shape = SHAPES[name]
     opening = listing.csv_header + "\r\n" if name == "csv" else shape.opening
 
-    def read_page(key: Any, id_: Any, size: int = STREAMED) -> Page:
-        after = ("after",) if id_ else ()
-        statement = only(listing.statement, frozenset((name, sort, *after, *filters)))
-        page = fetch_text(statement, separator=shape.separator, limit=size, key=key, id=id_, **filters)
+    def read_page(key: Any, id_: Any, paged: int | None = None) -> Page:
+        wanted = {name, sort, *filters, *(("after",) if id_ else ()), *(("paged",) if paged else ())}
+        size = paged or (STREAMED if id_ else STREAMED_FIRST)
+        page = fetch_text(
+            only(listing.statement, frozenset(wanted)),
+            separator=shape.separator,
+            limit=size,
+            most=size + 1 if paged else size,
+            key=key,
+            id=id_,
+            **filters,
+        )
         return page and (page[0], *(part and part.decode() for part in page[1:]))
 
     start = _read_cursor(cursor, listing, sort) if cursor else (None, None)

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from conftest import refused
 from customers.views import QUERIES as CUSTOMERS
 from orders.placing import QUERIES as ORDERS
+from savannah import lists
 from savannah.sql import fetch_value, only
 from sms.models import Message
 
@@ -70,6 +71,18 @@ def test_pages_hold_every_row_once_in_every_sort(api, few):
             field = sort.strip("-") or "created_at"
             values = [Decimal(row[field]) if field == "amount" else row[field] for row in whole]
             assert values == sorted(values, reverse=not sort or sort.startswith("-"))
+
+
+# Of 30 orders: a last page that is not full, one that is, and an empty one after the first.
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(("first", "others"), [(2, 3), (2, 4), (30, 7)])
+@pytest.mark.parametrize("format_", ["json", "ndjson", "csv"])
+def test_a_whole_list_is_the_same_however_it_is_read(api, monkeypatch, first, others, format_):
+    whole = api.get(f"/api/orders/?format={format_}").text
+    assert whole.count("Item") == 30
+    monkeypatch.setattr(lists, "STREAMED_FIRST", first)
+    monkeypatch.setattr(lists, "STREAMED", others)
+    assert api.get(f"/api/orders/?format={format_}").text == whole
 
 
 def test_filters_narrow_the_list_alone_and_together(api, few):
@@ -246,10 +259,10 @@ def test_a_page_reads_no_more_rows_than_it_returns(transactional_db):
         for statement, names, sort in pages:
             for after in ((), ("after",)):
                 parameters = {
-                    **filters, "min_amount": 1, "max_amount": 10_000, "separator": ",", "limit": LIMIT,
-                    "key": DEEP[sort.strip("-")], "id": DEEP["id"],
+                    **filters, "min_amount": 1, "max_amount": 10_000, "separator": ",",
+                    "limit": LIMIT, "most": LIMIT + 1, "key": DEEP[sort.strip("-")], "id": DEEP["id"],
                 }  # fmt: skip
-                text = only(statement, frozenset(("json", sort, *names, *after)))
+                text = only(statement, frozenset(("json", "paged", sort, *names, *after)))
                 cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", parameters)
                 plan = cursor.fetchone()[0][0]["Plan"]
                 assert rows_read(plan) <= LIMIT + 1, (
@@ -263,8 +276,8 @@ def test_a_page_reads_no_more_rows_than_it_returns(transactional_db):
 def test_search_is_answered_by_the_indexes_of_beginnings(transactional_db):
     with connection.cursor() as cursor:
         cursor.execute(MANY.replace("400", "20000").replace("1, 50)", "1, 1)"), {})
-        text = only(CUSTOMERS.page_of_customers, frozenset(("json", "-created_at", "search")))
-        cursor.execute(f"EXPLAIN {text}", {"separator": ",", "limit": 10, "search": "C777%"})
+        text = only(CUSTOMERS.page_of_customers, frozenset(("json", "paged", "-created_at", "search")))
+        cursor.execute(f"EXPLAIN {text}", {"separator": ",", "limit": 10, "most": 11, "search": "C777%"})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     for index in ("customers_find_code", "customers_find_name", "customers_find_phone"):
         assert index in plan
@@ -276,8 +289,8 @@ def test_search_for_any_part_is_answered_by_the_trigrams(anywhere):
         pytest.skip("This PostgreSQL has no pg_trgm: beginnings are searched, as the other tests show.")
     with connection.cursor() as cursor:
         cursor.execute(MANY.replace("400", "20000").replace("1, 50)", "1, 1)"), {})
-        text = only(CUSTOMERS.page_of_customers, frozenset(("json", "-created_at", "search", "anywhere")))
-        cursor.execute(f"EXPLAIN (ANALYZE) {text}", {"separator": ",", "limit": 10, "search": "%19777%"})
+        text = only(CUSTOMERS.page_of_customers, frozenset(("json", "paged", "-created_at", "search", "anywhere")))
+        cursor.execute(f"EXPLAIN (ANALYZE) {text}", {"separator": ",", "limit": 10, "most": 11, "search": "%19777%"})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "customers_search_trigrams" in plan
     assert "Seq Scan on customers" not in plan
