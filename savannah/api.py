@@ -17,6 +17,7 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
+    HttpResponseNotModified,
     JsonResponse,
     StreamingHttpResponse,
 )
@@ -235,7 +236,7 @@ def detail(request: Request, row: tuple[Any, ...] | None, error: str) -> HttpRes
     etag = etag_of(document, version)
     known = request.META.get("HTTP_IF_NONE_MATCH")
     if known and request.method in {"GET", "HEAD"} and (known.strip() == "*" or etag in _etags(known)):
-        answer = HttpResponse(status=304)
+        answer: HttpResponse = HttpResponseNotModified()
     else:
         answer = HttpResponse(document, content_type="application/json")
     answer.headers["ETag"] = etag

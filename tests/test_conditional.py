@@ -32,6 +32,7 @@ def test_who_has_it_already_is_told_so(api, thing):
     for known in (etag, f'"x", {etag}', f"W/{etag}", "*"):
         again = api.get(address, headers={"If-None-Match": known})
         assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
+        assert "Content-Type" not in again.headers, "a cache would take it for that of what it has"
     assert api.get(address, headers={"If-None-Match": '"x"'}).json() == answer.json()
     assert api.head(address, headers={"If-None-Match": etag}).status_code == 304
     changed = api.put(address, json={field: "New"})

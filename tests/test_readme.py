@@ -10,6 +10,13 @@ from conftest import ROOT, Service, eventually
 README = (ROOT / "README.md").read_text()
 
 
+def test_the_tests_that_the_guides_run_are_there():
+    guides = README + (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"-m pytest (\w+/[\w/.]+)", guides)
+    assert len(named) == 3
+    assert all((ROOT / path).exists() for path in named), named
+
+
 def test_the_first_sms_comes_by_pasting_lines(service: Service):
     _, section = README.split("## Your first SMS", 1)
     commands = re.search(r"```bash\n(.*?)```", section, re.DOTALL)
