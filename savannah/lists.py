@@ -22,6 +22,8 @@ from savannah.sql import fetch_text, only
 
 MOST = 1000
 DEFAULT_LIMIT = 100
+# The statements have this number too, and one more.
+SHORT = 100
 # How many rows of a whole list are read at once: few at first, so that something comes soon.
 STREAMED_FIRST, STREAMED = 500, 4000
 
@@ -93,7 +95,9 @@ def answer_list(request: Request, listing: Listing, query: Mapping[str, Any]) ->
     opening = listing.csv_header + "\r\n" if name == "csv" else shape.opening
 
     def read_page(key: Any, id_: Any, paged: int | None = None) -> Page:
-        wanted = {name, sort, *filters, *(("after",) if id_ else ()), *(("paged",) if paged else ())}
+        wanted = {name, sort, *filters, *(("after",) if id_ else ())}
+        if paged:
+            wanted |= {"paged", "short"} if paged <= SHORT else {"paged"}
         size = paged or (STREAMED if id_ else STREAMED_FIRST)
         page = fetch_text(
             only(listing.statement, frozenset(wanted)),
