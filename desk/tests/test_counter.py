@@ -88,7 +88,7 @@ def test_it_adds_a_customer_from_what_was_typed(clerk):
         ({"name": "N", "code": "N1", "phone_number": "12"}, "Must be a valid phone number"),
         ({"name": "N", "code": "WAN01", "phone_number": "0733445566"}, "A customer with this code already exists"),
         ({"name": "N", "code": "a" * 51, "phone_number": "0733445566"}, "Must have no more than 50 characters."),
-        ({"name": "N\x00", "code": "N1", "phone_number": "0733445566"}, "Null characters are not allowed."),
+        ({"name": "N\x00", "code": "N1", "phone_number": "0733445566"}, "NUL and lone surrogate characters"),
     ],
 )
 def test_it_says_what_is_wrong_with_a_customer_and_keeps_what_was_typed(clerk, wanjiku, given, sentence):
