@@ -218,7 +218,7 @@ class Stage:
         self.database.execute("CHECKPOINT")
 
     def fill(self, orders: int) -> None:
-        """Leave so many orders, one a second back from now, without SMS and audit, as an import would."""
+        """Leave so many orders, one a second back from now, as an import would; one in 256 has its SMS."""
         self.empty()
         self.database.execute("SET session_replication_role = replica")
         self.database.execute(
@@ -229,8 +229,13 @@ class Stage:
             "JOIN customers c ON c.code = 'CUST' || lpad((n %% 1000 + 1)::text, 4, '0')",
             [orders],
         )
+        self.database.execute(
+            "INSERT INTO sms_messages (order_id, phone_number, body, state, due_at, created_at) "
+            "SELECT id, '+254712345678', 'Hello John Doe!', 'delivered', NULL, created_at FROM orders "
+            "WHERE get_byte(uuid_send(id), 15) = 0"
+        )
         self.database.execute("SET session_replication_role = origin")
-        self.database.execute("VACUUM ANALYZE orders")
+        self.database.execute("VACUUM ANALYZE customers, orders, sms_messages")
         self.database.execute("CHECKPOINT")
 
     def some_ids(self, count: int) -> list[str]:
