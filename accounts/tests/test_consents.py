@@ -79,7 +79,7 @@ def test_who_takes_it_back_ends_its_tokens_and_is_asked_again(people, provider, 
     assert "Diary of" in page.text
     assert "See your e-mail address" in page.text
     key = re.search(r'value="(\d+)">Shut Diary of test_who_takes', page.text)[1]
-    with Browser(people, person="leaver") as other:
+    with Browser(people, person="stranger") as other:
         assert "None may act in your name" in other.sign_in(other.open("/o/consents/")).text
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', ask(other, diary).text)[1]
         form = {"csrfmiddlewaretoken": token, "application": key}
