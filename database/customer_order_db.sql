@@ -1384,13 +1384,17 @@ CREATE INDEX oauth2_provider_refreshtoken_application_id_2d1c311b ON oauth2_prov
 
 CREATE INDEX oauth2_provider_refreshtoken_user_id_da837fce ON oauth2_provider_refreshtoken USING btree (user_id);
 
-CREATE INDEX orders_by_amount ON orders USING btree (amount, id);
+CREATE INDEX orders_amount ON orders USING btree (amount, id, created_at);
 
-CREATE INDEX orders_by_item ON orders USING btree (lower((item)::text), created_at DESC, id DESC);
+CREATE INDEX orders_customer_amount ON orders USING btree (customer_id, amount, id, created_at);
 
-CREATE INDEX orders_newest_first ON orders USING btree (created_at DESC, id DESC);
+CREATE INDEX orders_customer_time ON orders USING btree (customer_id, created_at DESC, id DESC, amount);
 
-CREATE INDEX orders_of_customer ON orders USING btree (customer_id, created_at DESC, id DESC);
+CREATE INDEX orders_item_amount ON orders USING btree (lower((item)::text), amount, id, created_at);
+
+CREATE INDEX orders_item_time ON orders USING btree (lower((item)::text), created_at DESC, id DESC, amount);
+
+CREATE INDEX orders_time ON orders USING btree (created_at DESC, id DESC, amount);
 
 CREATE INDEX sms_attempts_age ON sms_attempts USING brin (asked_at);
 
@@ -1633,6 +1637,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('orders', '0004_sms_status', CURRENT_TIMESTAMP),
     ('orders', '0005_finding', CURRENT_TIMESTAMP),
     ('orders', '0006_documents_of_text', CURRENT_TIMESTAMP),
+    ('orders', '0007_lists', CURRENT_TIMESTAMP),
     ('savannah', '0003_idempotency_keys', CURRENT_TIMESTAMP),
     ('sessions', '0001_initial', CURRENT_TIMESTAMP),
     ('sms', '0002_request_id', CURRENT_TIMESTAMP),

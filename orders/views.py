@@ -1,5 +1,6 @@
 """The order endpoints of the specification."""
 
+from collections.abc import Set
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -181,15 +182,28 @@ class SmsOutput(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
+# What the indexes of orders know, and those of SMS do not.
+_OF_ORDERS = {"customer_id", "item", "min_amount", "max_amount", "amount", "-amount"}
+
+
+def _by_state(wanted: Set[str]) -> Set[str]:
+    """Let the index of the SMS' state and time lead, unless a filter or the sort needs one of orders.
+
+    Most SMS are delivered: along an index of orders, hardly a row is read in vain.
+    """
+    return {"by_state"} if "sms_status" in wanted and not wanted & _OF_ORDERS else set()
+
+
 LISTING = Listing(
     QUERIES.page_of_orders,
     csv_header="id,item,amount,order_time,created_at,customer_id,customer_code,customer_name,customer_phone,sms_status",
     keys={"created_at": datetime.fromisoformat, "amount": Decimal},
+    also=_by_state,
 )
 
 
 class OrderQuery(ListQuery):
-    """The filters and sorts of a list of orders. A filter by amount is fastest with the sort by amount."""
+    """The filters and sorts of a list of orders."""
 
     since = serializers.DateTimeField(required=False, help_text="created at this time or later (ISO 8601)")
     until = serializers.DateTimeField(required=False, help_text="created before this time")
@@ -236,7 +250,10 @@ class OrderList(OrderView):
     @lists("orders_list", AllOrdersQuery, OrderOutput)
     def get(self, request: Request) -> HttpResponseBase:
         """List orders, newest first: all of them, or a page with `limit`."""
-        return answer_list(request, LISTING, asked(AllOrdersQuery, request))
+        query = asked(AllOrdersQuery, request)
+        if "customer_code" in query:
+            query["customer_id"] = fetch_value(QUERIES.find_customer, code=query.pop("customer_code"), id=None)
+        return answer_list(request, LISTING, query)
 
     @creates("orders_create", NewOrderInput, PlacedOrderOutput, 404, headers=(PREFER,))
     def post(self, request: Request) -> HttpResponse:

@@ -31,3 +31,13 @@ def index(name: str, definition: str, state: Sequence[Operation] = ()) -> RunSQL
     `state` is the AddIndex of an index that a model names.
     """
     return RunSQL(building(name, definition), f"DROP INDEX IF EXISTS {name}", state_operations=state)
+
+
+def no_index(name: str, definition: str, state: Sequence[Operation] = ()) -> RunSQL:
+    """Return the operation that drops an index which another one makes needless; backwards, it is built again.
+
+    `state` is the RemoveIndex of an index that a model named.
+    """
+    return RunSQL(
+        f"DROP INDEX CONCURRENTLY IF EXISTS {name}", list(building(name, definition)), state_operations=list(state)
+    )

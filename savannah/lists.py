@@ -6,7 +6,7 @@ text. Without `limit` the pages are streamed one after the other; with it, `Link
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +24,9 @@ MOST = 1000
 DEFAULT_LIMIT = 100
 # The statements have this number too, and one more.
 SHORT = 100
+# Where it stands, one plan is the best for all values. Elsewhere PostgreSQL has to see those of the filters: of a range
+# that it does not know it expects 0.5 %, and would read and sort the whole of a wide one.
+ANY_VALUES = f"LIMIT {SHORT + 1}"
 # How many rows of a whole list are read at once: few at first, so that something comes soon.
 STREAMED_FIRST, STREAMED = 500, 4000
 
@@ -64,11 +67,15 @@ class ListQuery(Input):
 
 @dataclass(frozen=True)
 class Listing:
-    """A list: its statement of `queries.sql`, CSV's first line, and for each sort how a cursor's key is read."""
+    """A list: its statement of `queries.sql`, CSV's first line, and for each sort how a cursor's key is read.
+
+    `also` gives what else lines of the statement may ask for, from what is asked for.
+    """
 
     statement: str
     csv_header: str
     keys: Mapping[str, Callable[[str], Any]]
+    also: Callable[[Set[str]], Set[str]] = lambda _: frozenset()
 
     @property
     def sorts(self) -> list[str]:
@@ -99,8 +106,10 @@ def answer_list(request: Request, listing: Listing, query: Mapping[str, Any]) ->
         if paged:
             wanted |= {"paged", "short"} if paged <= SHORT else {"paged"}
         size = paged or (STREAMED if id_ else STREAMED_FIRST)
+        statement = only(listing.statement, frozenset(wanted | listing.also(wanted)))
         page = fetch_text(
-            only(listing.statement, frozenset(wanted)),
+            statement,
+            for_values=bool(filters) and ANY_VALUES not in statement,
             separator=shape.separator,
             limit=size,
             most=size + 1 if paged else size,

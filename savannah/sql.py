@@ -75,12 +75,17 @@ def fetch_one(statement: str, **parameters: Any) -> tuple[Any, ...] | None:
         return row
 
 
-def fetch_text(statement: str, **parameters: Any) -> tuple[bytes | None, ...] | None:
-    """As `fetch_one`, with each column as the text that PostgreSQL wrote, in UTF-8: long texts stay as they came."""
+def fetch_text(statement: str, *, for_values: bool = False, **parameters: Any) -> tuple[bytes | None, ...] | None:
+    """As `fetch_one`, with each column as the text that PostgreSQL wrote, in UTF-8: long texts stay as they came.
+
+    `for_values`: a connection that is borrowed has it planned for these parameters alone.
+    """
     database: Any = connections[DEFAULT_DB_ALIAS]
     if database.connection is None:
         with database.wrap_database_errors:
-            return _pool_of(database).run(lambda borrowed: borrowed.fetch_text(statement, parameters))
+            return _pool_of(database).run(
+                lambda borrowed: borrowed.fetch_text(statement, parameters, for_values=for_values)
+            )
     with database.cursor() as cursor:
         cursor.execute(statement, parameters)
         return text_of(cursor.pgresult) if cursor.rowcount else None

@@ -5,14 +5,20 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from uuid import UUID
 
+import psycopg
 import pytest
 from django.db import connection, transaction
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 
 from conftest import refused
+from customers.views import LISTING as CUSTOMER_LIST
 from customers.views import QUERIES as CUSTOMERS
 from orders.placing import QUERIES as ORDERS
+from orders.views import LISTING as ORDER_LIST
 from savannah import lists
 from savannah.sql import fetch_value, only
 from sms.models import Message
@@ -216,62 +222,144 @@ SET session_replication_role = DEFAULT;
 ANALYZE customers, orders, sms_messages;
 """
 LIMIT = 100
-DEEP = {
-    "created_at": datetime.now(UTC) - timedelta(seconds=25),
-    "amount": Decimal(50),
-    "code": "C5",
-    "name": "N5",
-    "id": UUID(int=2**127),
-}
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+
+# Of 20,000 orders a twentieth are of one customer, and as many of one item; neither follows the time or the amount.
+LOPSIDED = """
+SET session_replication_role = replica;
+INSERT INTO customers (code, name, phone_number)
+SELECT 'C' || n, 'N' || n, '+254712345678' FROM generate_series(1, 400) n;
+INSERT INTO orders (customer_id, item, amount, created_at)
+SELECT c.id, 'I' || n %% 20, 1 + n * 7919 %% 10007, now() - make_interval(secs => n)
+FROM generate_series(1, 20000) n
+JOIN customers c ON c.code = 'C' || CASE n %% 21 WHEN 0 THEN 7 ELSE n %% 400 + 1 END;
+INSERT INTO sms_messages (order_id, phone_number, body, created_at, state)
+SELECT o.id, '+254712345678', 'B', o.created_at,
+       CASE WHEN o.amount::int %% 11 = 0 THEN 'queued' ELSE 'delivered' END
+FROM orders o;
+SET session_replication_role = DEFAULT;
+ANALYZE customers, orders, sms_messages;
+"""
+TIMES = ("since", "until")
+AMOUNTS = ("min_amount", "max_amount")
+WHOSE = ("customer_id", "item")
+RANGES = [(), *((one,) for one in TIMES + AMOUNTS), TIMES, AMOUNTS, *product(TIMES, AMOUNTS), TIMES + AMOUNTS]
+IN_TIME = ("-created_at", "created_at")
+BY_AMOUNT = ("-amount", "amount")
+# What has an index that knows all that is asked for.
+KNOWN = [
+    *product([*RANGES, *((one, *names) for one in WHOSE for names in RANGES)], IN_TIME + BY_AMOUNT),
+    *product([("sms_status", *names) for names in ((), ("since",), ("until",), TIMES)], IN_TIME),
+]
+# What no index knows whole, and what a customer, an item or a state of these leaves at most.
+HALF_KNOWN = [
+    (("sms_status",), "amount"),
+    (("sms_status",), "-amount"),
+    *product([("customer_id", "item"), ("customer_id", "item", "since")], IN_TIME + BY_AMOUNT),
+    *product([("sms_status", *names) for names in (("customer_id",), ("item",), AMOUNTS)], IN_TIME + BY_AMOUNT),
+]
+A_FILTER = 2000
+# One more tells whether more follow, and a sort that goes on within equal times looks one further.
+A_PAGE = LIMIT + 2
+
+
+@pytest.fixture
+def lopsided(transactional_db):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOPSIDED, {})
+        # So few rows a planner that takes the disk for a slow one may read whole; of a million it never does.
+        cursor.execute("SET LOCAL random_page_cost = 1.1")
+        cursor.execute("SELECT id FROM customers WHERE code = 'C7'")
+        (customer_id,) = cursor.fetchone()
+        cursor.execute("SELECT now()")
+        (now,) = cursor.fetchone()
+        yield {
+            "customer_id": customer_id,
+            "since": now - timedelta(seconds=15_000),
+            "until": now - timedelta(seconds=5_000),
+            "min_amount": Decimal(2000),
+            "max_amount": Decimal(8000),
+            "item": "i7",
+            "sms_status": "queued",
+            "separator": ",",
+            "limit": LIMIT,
+            "most": LIMIT + 1,
+            "id": UUID(int=2**127),
+        }
+
+
+def explained(listing, names, sort, values):
+    """The plan of a page, prepared and executed as the service does."""
+    asked = {"json", "paged", "short", sort, *names}
+    text = only(listing.statement, frozenset(asked | listing.also(asked)))
+    plans = "force_generic_plan" if lists.ANY_VALUES in text else "force_custom_plan"
+    used = [name for name in values if f"%({name})s" in text]
+    numbered = text % {name: f"${number}" for number, name in enumerate(used, 1)}
+    with psycopg.ClientCursor(connection.connection) as cursor:
+        cursor.execute(f"SET LOCAL plan_cache_mode = {plans}")
+        cursor.execute(f"PREPARE page AS {numbered}")
+        given = ", ".join(f"%({name})s" for name in used)
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE page({given})", values)
+        plan = cursor.fetchone()[0][0]["Plan"]
+        cursor.execute("DEALLOCATE page")
+    return plan
 
 
 def rows_read(plan):
-    """How many rows a plan read from tables, those that it threw away included."""
+    """How many rows a plan read from the table that it read most of, those that it threw away included."""
     own = 0
     if "Relation Name" in plan:
-        own = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+        thrown_away = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+        own = (plan["Actual Rows"] + thrown_away) * plan["Actual Loops"]
     if plan.get("Relation Name") == "customers" and plan["Actual Loops"] == 1 and plan["Actual Rows"] <= 400:
         own = 0  # the table of customers as the other side of a join
     return max(own, *(rows_read(part) for part in plan.get("Plans", [])), 0)
 
 
-def test_a_page_reads_no_more_rows_than_it_returns(transactional_db):
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(MANY, {})
-        # So few rows a planner that takes the disk for a slow one may read whole; of a million it never does.
-        cursor.execute("SET LOCAL random_page_cost = 1.1")
-        cursor.execute("SELECT id FROM customers LIMIT 1")
-        (customer_id,) = cursor.fetchone()
-        filters = {
-            "customer_code": "C7",
-            "customer_id": customer_id,
-            "since": datetime(2020, 1, 1, tzinfo=UTC),
-            "until": datetime(2100, 1, 1, tzinfo=UTC),
-            "item": "i7",
-            "sms_status": "queued",
-        }
-        asked = [((), f"{sign}{key}") for key in ("created_at", "amount") for sign in ("-", "")]
-        asked += [((name,), sort) for name in filters for sort in ("-created_at", "created_at")]
-        asked += [((name,), sort) for name in ("min_amount", "max_amount") for sort in ("-amount", "amount")]
-        pages = [(ORDERS.page_of_orders, names, sort) for names, sort in asked]
-        pages += [
-            (CUSTOMERS.page_of_customers, (), f"{s}{k}") for k in ("created_at", "code", "name") for s in ("-", "")
-        ]
-        for statement, names, sort in pages:
-            for after in ((), ("after",)):
-                parameters = {
-                    **filters, "min_amount": 1, "max_amount": 10_000, "separator": ",",
-                    "limit": LIMIT, "most": LIMIT + 1, "key": DEEP[sort.strip("-")], "id": DEEP["id"],
-                }  # fmt: skip
-                text = only(statement, frozenset(("json", "paged", "short", sort, *names, *after)))
-                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", parameters)
-                plan = cursor.fetchone()[0][0]["Plan"]
-                assert rows_read(plan) <= LIMIT + 1, (
-                    names,
-                    sort,
-                    after,
-                    json.dumps(plan, indent=1),
-                )
+def test_a_page_reads_no_more_rows_than_it_returns(lopsided):
+    keys = {
+        "created_at": lopsided["until"] - timedelta(seconds=5000),
+        "amount": Decimal(5000),
+        "code": "C5",
+        "name": "N5",
+    }
+    pages = [(ORDER_LIST, names, sort, A_PAGE) for names, sort in KNOWN]
+    pages += [(ORDER_LIST, names, sort, A_FILTER) for names, sort in HALF_KNOWN]
+    pages += [(CUSTOMER_LIST, (), sort, A_PAGE) for sort in CUSTOMER_LIST.sorts]
+    for (listing, names, sort, most), after in product(pages, ((), ("after",))):
+        plan = explained(listing, (*names, *after), sort, {**lopsided, "key": keys[sort.strip("-")]})
+        assert rows_read(plan) <= most, (names, sort, after, json.dumps(plan, indent=1))
+
+
+@pytest.mark.parametrize(
+    ("filters", "prepared"),
+    [
+        ({}, 1),
+        # In time, one plan is the best for every range.
+        ({"since": NEW_YEAR, "until": NEW_YEAR}, 1),
+        ({"since": NEW_YEAR, "until": NEW_YEAR, "sort": "amount"}, 0),
+        ({"since": NEW_YEAR, "until": NEW_YEAR, "item": "i7"}, 0),
+    ],
+)
+def test_a_list_with_filters_is_planned_for_their_values(transactional_db, filters, prepared):
+    connection.close()
+    connection.close_pool()
+    request = Request(APIRequestFactory().get("/api/orders/"))
+    assert lists.answer_list(request, ORDER_LIST, {"limit": 10, **filters}).content == b"[]"
+    pool = connection.pool
+    held = [pool.getconn() for _ in range(pool.get_stats()["pool_size"])]
+    counted = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%order_document%'"
+    try:
+        assert sum(one.execute(counted).fetchone()[0] for one in held) == prepared
+    finally:
+        for one in held:
+            pool.putconn(one)
+
+
+def test_amounts_that_contradict_each_other_read_nothing(lopsided):
+    crossed = {**lopsided, "min_amount": 8000, "max_amount": 2000}
+    for whose, sort in product(((), *((one,) for one in WHOSE)), ORDER_LIST.sorts):
+        assert rows_read(explained(ORDER_LIST, (*whose, *AMOUNTS), sort, crossed)) <= 1, (whose, sort)
 
 
 def test_search_is_answered_by_the_indexes_of_beginnings(transactional_db):

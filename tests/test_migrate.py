@@ -140,14 +140,32 @@ def test_one_that_broke_off_goes_on_where_it_was(transactional_db):
         _at_the_first_version(customers=1, orders=2)
         with connection.cursor() as cursor:
             # As a migrate leaves them that is ended at its second index: one whole, one that is of no use.
-            cursor.execute("CREATE INDEX orders_by_amount ON orders (amount, id)")
+            cursor.execute("CREATE INDEX orders_amount ON orders (amount, id, created_at)")
             with pytest.raises(IntegrityError):
-                cursor.execute("CREATE UNIQUE INDEX CONCURRENTLY orders_by_item ON orders (customer_id)")
+                cursor.execute("CREATE UNIQUE INDEX CONCURRENTLY orders_item_time ON orders (customer_id)")
             call_command("migrate", verbosity=0)
             cursor.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
             assert cursor.fetchall() == []
-            cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'orders_by_item'")
-            assert cursor.fetchone()[0].endswith("(lower((item)::text), created_at DESC, id DESC)")
+            cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'orders_item_time'")
+            assert cursor.fetchone()[0].endswith("(lower((item)::text), created_at DESC, id DESC, amount)")
+
+
+@pytest.mark.long
+def test_the_indexes_of_orders_go_back_and_forth(transactional_db):
+    with scratch_database() as scratch, connected_to(scratch):
+        _at_the_first_version(customers=1, orders=2)
+        call_command("migrate", verbosity=0)
+        wide = _indexes_of_orders()
+        call_command("migrate", "orders", "0006", verbosity=0)
+        assert _indexes_of_orders().isdisjoint(wide - {"orders_pkey"})
+        call_command("migrate", verbosity=0)
+        assert _indexes_of_orders() == wide
+
+
+def _indexes_of_orders() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'orders'")
+        return {name for (name,) in cursor.fetchall()}
 
 
 def test_two_that_start_at_once_follow_each_other(transactional_db):

@@ -1,7 +1,7 @@
 """psycopg's connection, with a short way for the statements that every request runs."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any
@@ -40,15 +40,27 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         self._transformer.set_pgresult(result)
         return self._transformer.load_row(0, tuple)
 
-    def fetch_text(self, statement: str, values: Mapping[str, Any]) -> tuple[bytes | None, ...] | None:
-        """As `fetch_row`, with each column as the text that PostgreSQL wrote, in UTF-8."""
-        result = self._execute(statement, values)
+    def fetch_text(
+        self, statement: str, values: Mapping[str, Any], *, for_values: bool = False
+    ) -> tuple[bytes | None, ...] | None:
+        """As `fetch_row`, with each column as the text that PostgreSQL wrote, in UTF-8.
+
+        `for_values`: have PostgreSQL plan for these values, and keep no plan that has to do for others.
+        """
+        result = self._execute_once(statement, values) if for_values else self._execute(statement, values)
         return text_of(result) if result.ntuples else None
+
+    def _execute_once(self, statement: str, values: Mapping[str, Any]) -> pq.abc.PGresult:
+        command, names = _numbered(statement)
+        result = self.pgconn.exec_params(command, self._dumped(names, values))
+        if result.status != pq.ExecStatus.TUPLES_OK:
+            raise self._failure(result)
+        return result
 
     def _execute(self, statement: str, values: Mapping[str, Any], *, again: bool = False) -> pq.abc.PGresult:
         command, names = _numbered(statement)
         name = self._row_statements.get(command) or self._prepare(command)
-        parameters = self._transformer.dump_sequence([values[key] for key in names], [PyFormat.TEXT] * len(names))
+        parameters = self._dumped(names, values)
         result = self.pgconn.exec_prepared(name, parameters)  # type: ignore[arg-type]  # psycopg forgets that None is NULL
         if result.status != pq.ExecStatus.TUPLES_OK:
             failure = self._failure(result)
@@ -58,6 +70,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             self._row_statements.clear()
             return self._execute(statement, values, again=True)
         return result
+
+    def _dumped(self, names: tuple[str, ...], values: Mapping[str, Any]) -> Sequence[psycopg.abc.Buffer | None]:
+        return self._transformer.dump_sequence([values[key] for key in names], [PyFormat.TEXT] * len(names))
 
     @cached_property
     def _row_statements(self) -> dict[bytes, bytes]:
