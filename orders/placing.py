@@ -55,13 +55,9 @@ def place_order(*, wait: bool = True, statement: str = PLACE_ORDER, **parameters
     queued for the worker. Returns None when no customer has the code. The connection goes back to the pool before the
     wait.
     """
-    sms_id = uuid4()
-    if not wait:
-        document = _record(sms_id, statement, **parameters)
-        return PlacedOrder(document, "queued") if document else None
     # The waiter is registered before the commit: the worker may be faster than we are.
-    with waiting.for_outcome(sms_id) as outcome:
-        document = _record(sms_id, statement, **parameters)
+    with waiting.for_outcome(uuid4(), wait=wait) as outcome:
+        document = _record(outcome.message_id, statement, **parameters)
         connection.close()
         return PlacedOrder(document, outcome.wait()) if document else None
 
@@ -72,18 +68,17 @@ def place_order_once(key: Key, *, wait: bool, **fields: Any) -> KeptAnswer | Non
     What is answered of the SMS is known only after the wait: until then the key's answer is pending. Who asks meanwhile
     is told to try again; who asks after the process died in its wait settles the answer with what is known by then.
     """
-    sms_id = uuid4()
-    with waiting.for_outcome(sms_id) as outcome:
+    with waiting.for_outcome(uuid4(), wait=wait) as outcome:
         with transaction.atomic():
             earlier = claim(key)
-            document = None if earlier else _record(sms_id, PLACE_ORDER, **fields)
+            document = None if earlier else _record(outcome.message_id, PLACE_ORDER, **fields)
             if document:
-                remember(key, status=201, body=document, pending=sms_id)
+                remember(key, status=201, body=document, pending=outcome.message_id)
             elif not earlier:
                 transaction.set_rollback(True)  # no such customer: the key stays free
         connection.close()
         if document:
-            order = PlacedOrder(document, outcome.wait() if wait else "queued")
+            order = PlacedOrder(document, outcome.wait())
             return KeptAnswer(settle(key, order.body), replayed=False)
     if earlier is None:
         return None

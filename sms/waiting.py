@@ -23,11 +23,12 @@ PAUSE_SECONDS = 5.0
 
 
 class Outcome:
-    """The state of one message, once known."""
+    """The state of one message, once known; `awaited`: somebody waits for it."""
 
-    def __init__(self, message_id: UUID, room: "WaitingRoom") -> None:
+    def __init__(self, message_id: UUID, room: "WaitingRoom", *, awaited: bool) -> None:
         self.message_id = message_id
-        self.state = ""
+        self.state = "queued"
+        self.awaited = awaited
         self._room = room
         self._known = threading.Event()
 
@@ -37,16 +38,12 @@ class Outcome:
         self._known.set()
 
     def wait(self) -> str:
-        """Return the message's state: at once when nobody may wait, else as soon as it is known or time is up."""
-        if settings.SMS_WAIT_SECONDS <= 0 or not self._room.enter():
-            return self.state or "queued"
-        try:
+        """Return the message's state: at once when nobody waits for it, else as soon as it is known or time is up."""
+        if self.awaited:
             known = self._known.wait(settings.SMS_WAIT_SECONDS)
-        finally:
-            self._room.leave()
-        if not known:
-            self.state = self._look_up()
-        self._room.note(missed=not known and self.state not in SENT_STATES)
+            if not known:
+                self.state = self._look_up()
+            self._room.note(missed=not known and self.state not in SENT_STATES)
         return self.state
 
     def _look_up(self) -> str:
@@ -81,12 +78,12 @@ class WaitingRoom:
 
     def leave(self) -> None:
         """Give the seat back."""
+        self._one_tries = False
         WAITERS.dec()
         self._seats.release()
 
     def note(self, *, missed: bool) -> None:
         """Count a wait in vain, or forget all of them after a good one."""
-        self._one_tries = False
         self._misses = self._misses + 1 if missed else 0
         self._closed_until = time.monotonic() + PAUSE_SECONDS if self._misses >= MISSES_BEFORE_PAUSE else 0.0
 
@@ -150,11 +147,16 @@ _room = WaitingRoom(max(1, settings.WEB_THREADS // 2))
 
 
 @contextmanager
-def for_outcome(message_id: UUID) -> Iterator[Outcome]:
-    """Expect the outcome of a message that is about to be committed."""
-    outcome = Outcome(message_id, _room)
-    _listener.register(outcome)
+def for_outcome(message_id: UUID, *, wait: bool) -> Iterator[Outcome]:
+    """Expect the outcome of a message that is about to be committed; who may not `wait`, or finds no seat, does not."""
+    awaited = wait and settings.SMS_WAIT_SECONDS > 0 and _room.enter()
+    outcome = Outcome(message_id, _room, awaited=awaited)
+    if not awaited:
+        yield outcome
+        return
     try:
+        _listener.register(outcome)
         yield outcome
     finally:
         _listener.forget(outcome)
+        _room.leave()

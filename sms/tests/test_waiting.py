@@ -54,7 +54,11 @@ def test_word_of_a_message_that_went_lets_one_try_before_the_pause_is_over():
     room.hear_of_success()  # while that one tries, nobody else does
     assert not room.enter()
     room.note(missed=True)
+    room.leave()
     assert not room.enter()
+    room.hear_of_success()
+    assert room.enter()
+    room.leave()  # this one had nothing to wait for: its customer does not exist
     room.hear_of_success()
     assert room.enter()
     room.note(missed=False)
