@@ -116,12 +116,14 @@ def while_bearer(statement: str) -> str:
 
     So the statement that does the work tells, in the same moment, whether what was decided by `expected_caller` holds.
     """
+    if not statement.startswith("WITH ") or "FROM bearer" not in statement:
+        raise ValueError("this statement would be run for anybody")
     bearer = f"SELECT FROM ({QUERIES.find_bearer}) found WHERE found::text = %(bearer)s"
     return statement.replace("WITH ", f"WITH bearer AS ({bearer}), ", 1)
 
 
 MOST_SEEN = 5000
-# By the token's SHA-256, the oldest first: the caller, and the row it was made of.
+# By the token's SHA-256, what was looked up longest ago first: the caller, and the row it was made of.
 _seen: OrderedDict[str, tuple[Caller, str]] = OrderedDict()
 _BEARER_COLUMNS = 7
 
@@ -139,6 +141,7 @@ def _own_caller(token: str) -> tuple[Caller, frozenset[str]] | None:
     *columns, text = row
     caller, scopes = _caller(columns)
     _seen[parameters["checksum"]] = caller, text
+    _seen.move_to_end(parameters["checksum"])
     if len(_seen) > MOST_SEEN:
         _seen.popitem(last=False)
     return caller, scopes

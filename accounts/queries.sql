@@ -124,8 +124,8 @@ SELECT pg_advisory_xact_lock(hashtextextended(:family, 0));
 SELECT end_tokens(:user, :application);
 
 -- name: keep_tokens
--- For this transaction: what is written as a user's password is the same one, hashed anew.
-SELECT set_config('savannah.same_password', 'yes', true);
+-- From here on in this transaction, what is written as a user's password is the same one, hashed anew ('yes'), or not ('').
+SELECT set_config('savannah.same_password', :rehashed, true);
 
 -- name: find_family
 -- The family of a refresh token, or of the access token that was issued beside it. A token never changes its family.

@@ -49,8 +49,11 @@ class RoleBackend(ModelBackend):
     ) -> User | None:
         """Look at the password. It may be hashed anew, by a newer kind of hash: that ends none of the user's tokens."""
         with transaction.atomic():
-            fetch_value(QUERIES.keep_tokens)
-            return super().authenticate(request, username, password, **others)
+            fetch_value(QUERIES.keep_tokens, rehashed="yes")
+            user = super().authenticate(request, username, password, **others)
+            # What else this transaction may do is no sign-in.
+            fetch_value(QUERIES.keep_tokens, rehashed="")
+            return user
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         """Return the rights of the user's roles, or of DEFAULT_ROLE when they have none; a superuser has every one."""

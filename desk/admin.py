@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 from uuid import uuid4
 
 import orjson
@@ -218,6 +217,10 @@ class OrderAdmin(Versioned):
         """Give the key to a new order, and the version to one that is changed."""
         return [name for name in super().get_fields(request, obj) if name != ("key" if obj else "version")]
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Fill a new order's form in as it came, when it was not placed."""
+        return {**super().get_changeform_initial_data(request), **request.session.pop(_TYPED, {})}
+
     def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> tuple[str, ...]:
         """Keep an order with its customer."""
         return ("customer",) if obj else ()
@@ -283,10 +286,16 @@ class OrderAdmin(Versioned):
 
 
 def _form_again(request: HttpRequest, *, key: str | None) -> HttpResponse:
-    """Answer a new order's form with the same form, filled in as it came, and a key to go on with."""
+    """Answer a new order's form with the same form, filled in as it came, and a key to go on with.
+
+    What was typed waits in the session: an address would leave it in the logs of proxies.
+    """
     given = {name: request.POST.get(name, "") for name in ("customer", "item", "amount")}
-    query = urlencode({**given, **({"key": key} if key else {})})
-    return HttpResponseRedirect(f"{request.path}?{query}")
+    request.session[_TYPED] = {**given, **({"key": key} if key else {})}
+    return HttpResponseRedirect(request.get_full_path())
+
+
+_TYPED = "order_form"
 
 
 # --- SMS --------------------------------------------------------------------------------------------------------------

@@ -64,11 +64,12 @@ class Text(serializers.CharField):
         text = data.strip()
         if not text:
             self.fail("blank")
-        if self.max_length and len(text) > self.max_length:
-            self.fail("max_length", max_length=self.max_length)
         if holds_unstorable(text):
             self.fail("unstorable")
-        return self.to_internal_value(text)
+        value = self.to_internal_value(text)
+        if self.max_length and len(value) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return value
 
     def to_internal_value(self, data: str) -> str:
         """Return the text as it is."""

@@ -13,6 +13,8 @@ from savannah.sql import ACTOR
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
+# RFC 9110, section 8.6: none in a 204, and in a 304 that of the answer which it stands for.
+_WITHOUT_LENGTH = {204, 304}
 _after_pages: list[Answer] = []
 
 
@@ -36,7 +38,11 @@ def pages_begin(answer_page: Answer) -> Answer:
         response = answer_api(request)
         for name, value in OF_DATA.items():
             response.headers.setdefault(name, value)
-        if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
+        if (
+            isinstance(response, HttpResponse)
+            and "Content-Length" not in response.headers
+            and response.status_code not in _WITHOUT_LENGTH
+        ):
             response.headers["Content-Length"] = str(len(response.content))
         return response
 

@@ -23,11 +23,11 @@ def notice_lost_clients() -> None:
     """
     if sys.platform != "linux":
         return
-    for name in Path("/proc/self/fd").iterdir():
-        number = int(name.name)
-        with suppress(OSError):  # the folder's own is closed by now
-            if S_ISSOCK(os.fstat(number).st_mode):
-                _keep_alive(number)
+    with suppress(OSError):  # there may be no /proc
+        for number in [int(name.name) for name in Path("/proc/self/fd").iterdir()]:
+            with suppress(OSError):  # the folder's own is closed by now
+                if S_ISSOCK(os.fstat(number).st_mode):
+                    _keep_alive(number)
 
 
 def _keep_alive(number: int) -> None:

@@ -41,6 +41,16 @@ def test_who_has_it_already_is_told_so(api, thing):
     assert (fresh.status_code, fresh.headers["ETag"]) == (200, changed.headers["ETag"])
 
 
+def test_what_has_no_body_has_no_length_either(service):
+    with Api(service.url, service.manage("token")) as api:
+        john = {"code": "304", "name": "John", "phone_number": "+254712345678"}
+        address = f"/api/customers/{api.post('/api/customers/', json=john).json()['id']}/"
+        known = api.get(address, headers={"If-None-Match": "*"})
+        deleted = api.delete(address)
+    assert (known.status_code, deleted.status_code) == (304, 204)
+    assert not [answer for answer in (known, deleted) if "Content-Length" in answer.headers]
+
+
 def test_a_change_of_what_was_not_seen_is_refused(api, thing):
     address, field = thing
     etag = api.get(address).headers["ETag"]

@@ -175,6 +175,12 @@ def test_a_caller_who_may_do_more_than_before_is_let_in_at_once(api, customer, t
     assert taken[-1] == 201
 
 
+def test_a_statement_that_would_not_look_at_the_caller_is_refused():
+    for statement in ("WITH customer AS (SELECT 1) SELECT 1", "SELECT FROM bearer"):
+        with pytest.raises(ValueError, match="run for anybody"):
+            bearer.while_bearer(statement)
+
+
 @pytest.mark.usefixtures("order")
 def test_the_memory_of_callers_is_bounded(api, user, token, monkeypatch, taken):
     monkeypatch.setattr(bearer, "_seen", OrderedDict())

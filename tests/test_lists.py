@@ -80,6 +80,16 @@ def test_pages_hold_every_row_once_in_every_sort(api, few):
             assert values == sorted(values, reverse=not sort or sort.startswith("-"))
 
 
+def test_pages_of_the_size_that_plans_know_hold_every_row_once(api, transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute(MANY.replace("400", "250").replace("1, 50)", "1, 1)"), {})
+    for name, keys in {"orders": ("created_at", "amount"), "customers": ("created_at", "code", "name")}.items():
+        for sort in [sign + key for key in keys for sign in ("-", "")]:
+            pages = walk(api, f"/api/{name}/?limit=100&sort={sort}")
+            assert [len(page) for page in pages] == [100, 100, 50]
+            assert [row for page in pages for row in page] == api.get(f"/api/{name}/?sort={sort}").json()
+
+
 # Of 30 orders: a last page that is not full, one that is, and an empty one after the first.
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(("first", "others"), [(2, 3), (2, 4), (30, 7)])

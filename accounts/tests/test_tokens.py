@@ -126,6 +126,10 @@ CHANGES = {
     "set": 'user.set_password("another horse"); user.save()',
     "disabled": "user.set_unusable_password(); user.save()",
     "written": 'User.objects.filter(pk=user.pk).update(password="!")',
+    "after-sign-in": (
+        "from accounts.roles import RoleBackend; from django.db import transaction; transaction.atomic(lambda: ("
+        f'RoleBackend().authenticate(None, user.username, "{PASSWORD}"), user.set_password("another"), user.save()))()'
+    ),
 }
 # As a hasher with fewer rounds has left it; the tokens stay, since the password does.
 OLD_HASH = """
@@ -134,7 +138,7 @@ from django.db import transaction
 from accounts.roles import QUERIES
 from savannah.sql import fetch_value
 with transaction.atomic():
-    fetch_value(QUERIES.keep_tokens)
+    fetch_value(QUERIES.keep_tokens, rehashed="yes")
     User.objects.filter(username="{name}").update(
         password=PBKDF2PasswordHasher().encode("{password}", "saltsaltsaltsaltsaltsalt", iterations=500)
     )

@@ -2,24 +2,26 @@
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import Any, ClassVar, TypeVar
 
 import psycopg
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from savannah.postgres.connection import Connection
 
 Row = TypeVar("Row")
 
+PATIENCE_SECONDS = 0.25
+
 
 class Pool(ConnectionPool[Connection]):
-    """A process's connections. Short statements take turns: at most half of the connections run one at a time.
+    """A process's connections. Short statements take turns: half of the connections are for those that have one.
 
     PostgreSQL does more with fewer statements at once, and to wait for a turn costs a request less than to wait for a
-    connection does (docs/performance.md). Lists, pages and uploads find a connection even when many orders come.
+    connection does (docs/performance.md). It is no more than good manners: those whose turn is over may be held up by
+    somebody's lock, so that nobody waits for them for long.
     """
 
     def __init__(self, *, max_size: int, **options: Any) -> None:
@@ -28,23 +30,22 @@ class Pool(ConnectionPool[Connection]):
         for _ in range(max(1, max_size // 2)):
             self._turns.put(None)
 
-    def run(self, statement: Callable[[Connection], Row], timeout: float | None = None) -> Row:
+    def run(self, statement: Callable[[Connection], Row]) -> Row:
         """Run a statement on a connection that is borrowed for just as long; PoolTimeout when none comes free."""
-        connection = self.getconn(timeout)
+        connection = self.getconn()
         try:
             return statement(connection)
         finally:
             self.putconn(connection)
 
     def run_short(self, statement: Callable[[Connection], Row]) -> Row:
-        """As `run`, when it is this statement's turn."""
-        deadline = monotonic() + self.timeout
+        """As `run`, when it is this statement's turn, or after PATIENCE_SECONDS without one."""
         try:
-            self._turns.get(timeout=self.timeout)
+            self._turns.get(timeout=PATIENCE_SECONDS)
         except Empty:
-            raise PoolTimeout(f"no turn came within {self.timeout:.0f} s") from None
+            return self.run(statement)
         try:
-            return self.run(statement, deadline - monotonic())
+            return self.run(statement)
         finally:
             self._turns.put(None)
 
