@@ -57,7 +57,7 @@ lint-ops: .venv/.ops  ## Dockerfile, compose, workflows, alert rules; secrets in
 audit: .venv/.ops  ## known vulnerabilities of the locked dependencies; asks PyPI
 	.venv/ops/bin/pip-audit --disable-pip --require-hashes -r requirements.txt
 
-rehearse: .venv/.dev  ## outages and a migration of 1,000,000 orders, under load: 15 minutes, prints the figures
+rehearse: .venv/.dev  ## outages and a migration of 1,000,000 orders, under load: 6 minutes, prints the figures
 	$(BIN)/python -m pytest -s -m rehearsal tests/test_rehearsals.py tests/test_migrate.py
 
 screenshots: .venv/.dev  ## take the pictures in docs/ anew, with chromium
