@@ -140,8 +140,9 @@ def _own_caller(token: str) -> tuple[Caller, frozenset[str]] | None:
         return None
     *columns, text = row
     caller, scopes = _caller(columns)
+    # Taken out first, so that it comes last: another thread may drop what was looked up longest ago at any moment.
+    _seen.pop(parameters["checksum"], None)
     _seen[parameters["checksum"]] = caller, text
-    _seen.move_to_end(parameters["checksum"])
     if len(_seen) > MOST_SEEN:
         _seen.popitem(last=False)
     return caller, scopes

@@ -73,9 +73,13 @@ def held_up():
     )
     with psycopg.connect(conninfo("savannah test"), autocommit=True) as holder, ThreadPoolExecutor(turns) as threads:
         holder.execute("SELECT pg_advisory_lock(4711)")
-        statements = [threads.submit(fetch_one, wait) for _ in range(turns)]
-        eventually(lambda: holder.execute(WAITING).fetchone() == (turns,))
-        yield lambda: holder.execute("SELECT pg_advisory_unlock(4711)")
+        try:
+            statements = [threads.submit(fetch_one, wait) for _ in range(turns)]
+            eventually(lambda: holder.execute(WAITING).fetchone() == (turns,))
+            yield lambda: holder.execute("SELECT pg_advisory_unlock(4711)")
+        finally:
+            # A test that fails before shall not hang.
+            holder.execute("SELECT pg_advisory_unlock_all()")
         assert all(statement.result(10) for statement in statements)
 
 
