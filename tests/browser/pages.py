@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from conftest import Service
 
@@ -87,11 +87,17 @@ class Desk:
         self.page.get_by_label("Code", exact=True).fill(code)
         self.press("Enter")
 
-    def place(self, item: str, amount: str) -> None:
-        """Place an order by keyboard, from the customer's page as it opens."""
+    def type_order(self, item: str, amount: str) -> None:
+        """Fill in an order by keyboard, on the customer's page as it opens."""
+        # A page is given its focus with the first frame, which may come after its load.
+        expect(self.page.get_by_label("Item")).to_be_focused()
         self.page.keyboard.type(item)
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(amount)
+
+    def place(self, item: str, amount: str) -> None:
+        """Place an order by keyboard."""
+        self.type_order(item, amount)
         self.press("Enter")
 
     def violations(self) -> str:

@@ -47,6 +47,7 @@ def test_the_keyboard_alone_finds_a_customer_and_places_an_order(desk):
     phone = next(phones)
     window.add_customer("Kioko Mutua", phone, next(codes))
     page.goto("/")
+    expect(page.get_by_label("Find a customer")).to_be_focused()
     page.keyboard.type(f"{phone[:4]} {phone[4:7]} {phone[7:]}")
     expect(page.locator("#found a")).to_have_count(2)
     page.keyboard.press("ArrowDown")
@@ -80,9 +81,7 @@ def test_a_form_outlives_a_server_that_is_away(browser, seed, tmp_path):
         page = window.page
         window.add_customer("Nafula Wekesa", next(phones), next(codes))
         service.end(seconds=40)
-        page.keyboard.type("Cooking oil 20 l")
-        page.keyboard.press("Tab")
-        page.keyboard.type("4,600")
+        window.type_order("Cooking oil 20 l", "4,600")
         page.keyboard.press("Enter")
         expect(page.get_by_text("The desk does not answer. What you typed is kept")).to_be_visible()
         expect(page.get_by_label("Item")).to_have_value("Cooking oil 20 l")
