@@ -1,13 +1,16 @@
 """The bounded wait of a request for its SMS."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 from django.db import connection
 
-from conftest import eventually
+from conftest import Api, Service, eventually
 from sms import waiting
 from sms.waiting import MISSES_BEFORE_PAUSE, WaitingRoom
+from tests.seed import planted
 
 TEA = {"customer_code": "CUST001", "item": "Tea", "amount": 5}
 LISTENER = "FROM pg_stat_activity WHERE application_name = 'savannah web' AND datname = current_database()"
@@ -102,3 +105,22 @@ def test_the_listener_comes_back_by_itself(api, deaf):
             return cursor.fetchone() is not None
 
     assert eventually(listens)
+
+
+def test_a_hundred_who_ask_one_process_at_once_are_all_told(seed, tmp_path):
+    service = Service(planted(seed, tmp_path), SMS_WAIT_SECONDS="25").start().until_ready()
+    try:
+        token = service.manage("token")
+        with Api(service.url, token) as api, ThreadPoolExecutor(100) as tills:
+            person = {"code": TEA["customer_code"], "name": "John Doe", "phone_number": "+254712345678"}
+            assert api.post("/api/customers/", json=person).status_code == 201
+            gateway = f"http://127.0.0.1:{service.sandbox_port}/control/faults"
+            requests.put(gateway, json={"latency_ms": 3000}, timeout=5).raise_for_status()
+
+            def place(_: int) -> bool:
+                with Api(service.url, token) as till:
+                    return till.post("/api/orders/", json=TEA).json()["sms_sent"]
+
+            assert list(tills.map(place, range(100))) == [True] * 100
+    finally:
+        service.end(seconds=40)
