@@ -55,7 +55,7 @@ class Outcome:
 
 
 class WaitingRoom:
-    """Who may wait: three quarters of the threads at most; after some waited in vain, one now and then, until one does not."""
+    """Who may wait: three quarters of the threads; after some waited in vain, one now and then, until one does not."""
 
     def __init__(self, seats: int) -> None:
         self._seats = threading.BoundedSemaphore(seats)
