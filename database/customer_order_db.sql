@@ -448,8 +448,6 @@ CREATE TABLE sms_messages (
     order_id uuid,
     phone_number character varying(20) NOT NULL,
     body text NOT NULL,
-    encoding character varying(5) GENERATED ALWAYS AS (sms_encoding(body)) STORED,
-    segments smallint GENERATED ALWAYS AS (sms_segments(body)) STORED,
     state character varying(20) DEFAULT 'queued'::character varying NOT NULL,
     possible_duplicate boolean DEFAULT false NOT NULL,
     withdrawn boolean DEFAULT false NOT NULL,
@@ -479,7 +477,7 @@ CREATE TABLE sms_reports (
 
 CREATE FUNCTION sms_document(m sms_messages) RETURNS text
     LANGUAGE sql STABLE
-    RETURN (json_build_object('id', (m).id, 'status', (m).state, 'phone_number', (m).phone_number, 'body', (m).body, 'segments', (m).segments, 'encoding', (m).encoding, 'possible_duplicate', (m).possible_duplicate, 'reason', (m).failure_reason, 'cost', (m).cost, 'provider_message_id', (m).provider_message_id, 'attempts', (SELECT COALESCE(json_agg(json_build_object('number', a.number, 'asked_at', sms_time(a.asked_at), 'answered_at', sms_time(a.answered_at), 'http_status', a.http_status, 'status', a.state, 'reason', a.reason, 'provider_message_id', a.provider_message_id) ORDER BY a.number), '[]'::json) AS "coalesce" FROM sms_attempts a WHERE (a.message_id = (sms_document.m).id)), 'delivery_reports', (SELECT COALESCE(json_agg(json_build_object('received_at', sms_time(r.received_at), 'status', r.status, 'failure_reason', r.failure_reason, 'network_code', r.network_code, 'provider_message_id', r.provider_message_id) ORDER BY r.received_at, r.id), '[]'::json) AS "coalesce" FROM sms_reports r WHERE (r.message_id = (sms_document.m).id)), 'created_at', sms_time((m).created_at), 'updated_at', sms_time((m).updated_at)))::text;
+    RETURN (json_build_object('id', (m).id, 'status', (m).state, 'phone_number', (m).phone_number, 'body', (m).body, 'segments', sms_segments((m).body), 'encoding', sms_encoding((m).body), 'possible_duplicate', (m).possible_duplicate, 'reason', (m).failure_reason, 'cost', (m).cost, 'provider_message_id', (m).provider_message_id, 'attempts', (SELECT COALESCE(json_agg(json_build_object('number', a.number, 'asked_at', sms_time(a.asked_at), 'answered_at', sms_time(a.answered_at), 'http_status', a.http_status, 'status', a.state, 'reason', a.reason, 'provider_message_id', a.provider_message_id) ORDER BY a.number), '[]'::json) AS "coalesce" FROM sms_attempts a WHERE (a.message_id = (sms_document.m).id)), 'delivery_reports', (SELECT COALESCE(json_agg(json_build_object('received_at', sms_time(r.received_at), 'status', r.status, 'failure_reason', r.failure_reason, 'network_code', r.network_code, 'provider_message_id', r.provider_message_id) ORDER BY r.received_at, r.id), '[]'::json) AS "coalesce" FROM sms_reports r WHERE (r.message_id = (sms_document.m).id)), 'created_at', sms_time((m).created_at), 'updated_at', sms_time((m).updated_at)))::text;
 
 CREATE FUNCTION sms_match_report(report sms_reports) RETURNS uuid
     LANGUAGE plpgsql
@@ -1641,6 +1639,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('savannah', '0003_idempotency_keys', CURRENT_TIMESTAMP),
     ('sessions', '0001_initial', CURRENT_TIMESTAMP),
     ('sms', '0002_request_id', CURRENT_TIMESTAMP),
-    ('sms', '0003_restorable', CURRENT_TIMESTAMP);
+    ('sms', '0003_restorable', CURRENT_TIMESTAMP),
+    ('sms', '0004_counted_when_shown', CURRENT_TIMESTAMP);
 
 COMMIT;

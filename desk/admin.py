@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Func, Model, Q, QuerySet, SmallIntegerField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
@@ -383,7 +383,8 @@ class MessageAdmin(ReadOnly):
             "failure_reason",
             "created_at",
         )
-        return _csv("sms", columns, queryset)
+        segments = Func(F("body"), function="sms_segments", output_field=SmallIntegerField())
+        return _csv("sms", columns, queryset.annotate(segments=segments))
 
 
 @admin.register(OptOut)

@@ -3,7 +3,7 @@
 from django.contrib.postgres.functions import RandomUUID, TransactionNow
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import Q
 
 
 class State(models.TextChoices):
@@ -27,15 +27,6 @@ class Message(models.Model):
     order_id = models.UUIDField(null=True, unique=True, editable=False)
     phone_number = models.CharField(max_length=20)
     body = models.TextField()
-    # PostgreSQL keeps these true to the body (sms/migrations has the functions).
-    encoding = models.GeneratedField(
-        expression=Func(F("body"), function="sms_encoding"),
-        output_field=models.CharField(max_length=5),
-        db_persist=True,
-    )
-    segments = models.GeneratedField(
-        expression=Func(F("body"), function="sms_segments"), output_field=models.SmallIntegerField(), db_persist=True
-    )
     state = models.CharField(max_length=20, choices=State, db_default=State.QUEUED)
     possible_duplicate = models.BooleanField(db_default=False)
     # Nobody wants it any more: its order was deleted. It is not asked for again.

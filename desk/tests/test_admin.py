@@ -1,5 +1,6 @@
 """The admin: what is changed there goes the way of the API, and its lists count nothing."""
 
+import csv
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -196,6 +197,12 @@ def test_it_exports_what_was_chosen(boss, wanjiku, model):
     assert lines[1].startswith(str(row.pk))
     assert "+254712345678" in lines[1]
     assert ",=1" not in lines[1]
+
+
+def test_an_export_of_sms_says_how_many_segments_each_takes(boss, wanjiku):
+    Message.objects.create(phone_number="+254712345678", body="x" * 161)
+    (row,) = csv.DictReader(b"".join(act(boss, "sms/message", "export", Message.objects.get())).decode().splitlines())
+    assert row["segments"] == "2"
 
 
 def test_a_cell_is_no_formula():
