@@ -35,6 +35,8 @@ RETURNING m.id, m.phone_number, m.body, m.attempts, m.request_id,
 -- and null when the gateway was not asked: then there is no attempt.
 -- Only the same attempt's row changes: it may have been given up as lost meanwhile, and asked for again. What is
 -- unknown for the second time is not sent a third time.
+-- All rows are found by their ids, which are said by themselves, and not by an index on states, which still knows that each row
+-- has once been sending: it has another collation.
 WITH outcome AS (
     SELECT * FROM unnest(
         :ids::uuid[], :numbers::int[], :states::text[], :due_in::float8[], :provider_ids::text[], :costs::text[],
@@ -52,7 +54,8 @@ WITH outcome AS (
         failure_reason = o.reason,
         updated_at = now()
     FROM outcome o
-    WHERE m.id = o.id AND m.attempts = o.number AND m.state IN ('sending', 'unknown')
+    WHERE m.id = ANY (:ids::uuid[]) AND m.id = o.id AND m.attempts = o.number
+        AND m.state COLLATE "C" IN ('sending', 'unknown')
     RETURNING m.id, m.state
 ), attempted AS (
     INSERT INTO sms_attempts (message_id, number, asked_at, answered_at, http_status, state, reason,
@@ -60,7 +63,7 @@ WITH outcome AS (
     SELECT o.id, o.number, now() - make_interval(secs => o.asked_ago), now() - make_interval(secs => o.answered_ago),
            o.http_status, o.state, o.reason, o.provider_id
     FROM outcome o
-    WHERE o.asked_ago IS NOT NULL AND EXISTS (SELECT FROM sms_messages m WHERE m.id = o.id)
+    WHERE o.asked_ago IS NOT NULL AND o.id IN (SELECT id FROM sms_messages WHERE id = ANY (:ids::uuid[]))
     ON CONFLICT (message_id, number) DO UPDATE
     SET asked_at = excluded.asked_at, answered_at = excluded.answered_at, http_status = excluded.http_status,
         state = excluded.state, reason = excluded.reason, provider_message_id = excluded.provider_message_id

@@ -29,6 +29,8 @@ RECONNECT_SECONDS = 0.5
 LAST_WORDS_SECONDS = 2.0
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 120.0
+# A plan that was made while the table was empty shall not read it whole once it has grown.
+BY_INDEX = "SET enable_seqscan = off"
 
 Database = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -268,6 +270,7 @@ def _ago(moment: float | None, now: float) -> float | None:
 async def _database(application_name: str) -> AsyncIterator[Database]:
     address = await asyncio.to_thread(conninfo, application_name)
     async with await psycopg.AsyncConnection.connect(address, autocommit=True, prepare_threshold=3) as database:
+        await database.execute(BY_INDEX)
         yield database
 
 

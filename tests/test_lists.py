@@ -8,7 +8,6 @@ from decimal import Decimal
 from itertools import product
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import connection, transaction
 from rest_framework.request import Request
@@ -22,6 +21,7 @@ from orders.views import LISTING as ORDER_LIST
 from savannah import lists
 from savannah.sql import fetch_value, only
 from sms.models import Message
+from tests.plans import explained
 
 # 30 orders of three customers, a minute apart; every third has no SMS.
 FEW = """
@@ -298,21 +298,11 @@ def lopsided(transactional_db):
         }
 
 
-def explained(listing, names, sort, values):
-    """The plan of a page, prepared and executed as the service does."""
+def page_of(listing, names, sort, values):
+    """The plan of a page, as the service has it planned."""
     asked = {"json", "paged", "short", sort, *names}
     text = only(listing.statement, frozenset(asked | listing.also(asked)))
-    plans = "force_generic_plan" if lists.ANY_VALUES in text else "force_custom_plan"
-    used = [name for name in values if f"%({name})s" in text]
-    numbered = text % {name: f"${number}" for number, name in enumerate(used, 1)}
-    with psycopg.ClientCursor(connection.connection) as cursor:
-        cursor.execute(f"SET LOCAL plan_cache_mode = {plans}")
-        cursor.execute(f"PREPARE page AS {numbered}")
-        given = ", ".join(f"%({name})s" for name in used)
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE page({given})", values)
-        plan = cursor.fetchone()[0][0]["Plan"]
-        cursor.execute("DEALLOCATE page")
-    return plan
+    return explained(text, values, mode="force_generic_plan" if lists.ANY_VALUES in text else "force_custom_plan")
 
 
 def rows_read(plan):
@@ -337,7 +327,7 @@ def test_a_page_reads_no_more_rows_than_it_returns(lopsided):
     pages += [(ORDER_LIST, names, sort, A_FILTER) for names, sort in HALF_KNOWN]
     pages += [(CUSTOMER_LIST, (), sort, A_PAGE) for sort in CUSTOMER_LIST.sorts]
     for (listing, names, sort, most), after in product(pages, ((), ("after",))):
-        plan = explained(listing, (*names, *after), sort, {**lopsided, "key": keys[sort.strip("-")]})
+        plan = page_of(listing, (*names, *after), sort, {**lopsided, "key": keys[sort.strip("-")]})
         assert rows_read(plan) <= most, (names, sort, after, json.dumps(plan, indent=1))
 
 
@@ -369,7 +359,7 @@ def test_a_list_with_filters_is_planned_for_their_values(transactional_db, filte
 def test_amounts_that_contradict_each_other_read_nothing(lopsided):
     crossed = {**lopsided, "min_amount": 8000, "max_amount": 2000}
     for whose, sort in product(((), *((one,) for one in WHOSE)), ORDER_LIST.sorts):
-        assert rows_read(explained(ORDER_LIST, (*whose, *AMOUNTS), sort, crossed)) <= 1, (whose, sort)
+        assert rows_read(page_of(ORDER_LIST, (*whose, *AMOUNTS), sort, crossed)) <= 1, (whose, sort)
 
 
 def test_search_is_answered_by_the_indexes_of_beginnings(transactional_db):

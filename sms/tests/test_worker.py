@@ -1,14 +1,18 @@
 """The worker: every queued message goes once, and what cannot be known is said."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from conftest import eventually
 from sms.models import Attempt, Message, OptOut, Pause
+from sms.outbox import QUERIES
 from sms.tests.conftest import PHONE
+from sms.worker import BY_INDEX
+from tests.plans import explained, steps
 
 
 def reaches(message: Message, state: str) -> Message:
@@ -204,3 +208,22 @@ def test_a_new_order_overtakes_the_backlog(queue, stand_in, work):
     eventually(lambda: len(stand_in.ledger(PHONE)) > 10)
     reaches(queue("+254712345679"), "accepted")
     assert Message.objects.filter(state="queued").count() > 100
+
+
+@pytest.mark.parametrize("messages", [0, 5000])
+def test_outcomes_are_recorded_by_ids_whatever_the_table_held_when_that_was_planned(transactional_db, messages):
+    values = {"ids": [uuid4()], "numbers": [1], "states": ["accepted"], "provider_ids": ["x"], "costs": [""]}
+    values |= {"due_in": [None], "reasons": [""], "http_statuses": [201], "asked_ago": [0.1], "answered_ago": [0.1]}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO sms_messages (phone_number, body, state) "
+            "SELECT '+254712345678', 'B', 'delivered' FROM generate_series(1, %s)",
+            [messages],
+        )
+        if messages:
+            cursor.execute("ANALYZE sms_messages")
+        cursor.execute(BY_INDEX.replace("SET", "SET LOCAL"))
+        plan = explained(QUERIES.record_outcomes, values, mode="force_generic_plan")
+    ways = {(step["Node Type"], step.get("Index Name")) for step in steps(plan) if "Scan" in step["Node Type"]}
+    of_messages = {index for way, index in ways if way == "Seq Scan" or (index or "").startswith("sms_messages")}
+    assert of_messages == {"sms_messages_pkey"}
