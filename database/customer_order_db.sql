@@ -248,13 +248,16 @@ CREATE FUNCTION desk_tally_sms_messages_delete() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
-    SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
-    FROM (SELECT desk_day(created_at), state, -1, -desk_cost(cost) FROM old_rows) AS change (day, kind, number, amount)
-    GROUP BY day, kind
-    HAVING sum(number) <> 0 OR sum(amount) <> 0
-    ON CONFLICT (day, kind, slot) DO UPDATE
-    SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    -- An order's SMS is queued, and claimed: a look is all that those cost.
+    IF EXISTS (SELECT FROM old_rows WHERE state NOT IN ('queued', 'sending')) THEN
+        INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
+        SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
+        FROM (SELECT desk_day(created_at), state, -1, -desk_cost(cost) FROM old_rows WHERE state NOT IN ('queued', 'sending')) AS change (day, kind, number, amount)
+        GROUP BY day, kind
+        HAVING sum(number) <> 0 OR sum(amount) <> 0
+        ON CONFLICT (day, kind, slot) DO UPDATE
+        SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -263,13 +266,16 @@ CREATE FUNCTION desk_tally_sms_messages_insert() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
-    SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
-    FROM (SELECT desk_day(created_at), state, 1, desk_cost(cost) FROM new_rows) AS change (day, kind, number, amount)
-    GROUP BY day, kind
-    HAVING sum(number) <> 0 OR sum(amount) <> 0
-    ON CONFLICT (day, kind, slot) DO UPDATE
-    SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    -- An order's SMS is queued, and claimed: a look is all that those cost.
+    IF EXISTS (SELECT FROM new_rows WHERE state NOT IN ('queued', 'sending')) THEN
+        INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
+        SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
+        FROM (SELECT desk_day(created_at), state, 1, desk_cost(cost) FROM new_rows WHERE state NOT IN ('queued', 'sending')) AS change (day, kind, number, amount)
+        GROUP BY day, kind
+        HAVING sum(number) <> 0 OR sum(amount) <> 0
+        ON CONFLICT (day, kind, slot) DO UPDATE
+        SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -278,13 +284,16 @@ CREATE FUNCTION desk_tally_sms_messages_update() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
-    SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
-    FROM (SELECT desk_day(created_at), state, 1, desk_cost(cost) FROM new_rows UNION ALL SELECT desk_day(created_at), state, -1, -desk_cost(cost) FROM old_rows) AS change (day, kind, number, amount)
-    GROUP BY day, kind
-    HAVING sum(number) <> 0 OR sum(amount) <> 0
-    ON CONFLICT (day, kind, slot) DO UPDATE
-    SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    -- An order's SMS is queued, and claimed: a look is all that those cost.
+    IF EXISTS (SELECT FROM new_rows WHERE state NOT IN ('queued', 'sending')) OR EXISTS (SELECT FROM old_rows WHERE state NOT IN ('queued', 'sending')) THEN
+        INSERT INTO desk_tallies AS t (day, kind, slot, number, amount)
+        SELECT day, kind, (SELECT desk_slot()), sum(number), sum(amount)
+        FROM (SELECT desk_day(created_at), state, 1, desk_cost(cost) FROM new_rows WHERE state NOT IN ('queued', 'sending') UNION ALL SELECT desk_day(created_at), state, -1, -desk_cost(cost) FROM old_rows WHERE state NOT IN ('queued', 'sending')) AS change (day, kind, number, amount)
+        GROUP BY day, kind
+        HAVING sum(number) <> 0 OR sum(amount) <> 0
+        ON CONFLICT (day, kind, slot) DO UPDATE
+        SET number = t.number + excluded.number, amount = t.amount + excluded.amount;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1630,6 +1639,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('desk', '0003_tallies', CURRENT_TIMESTAMP),
     ('desk', '0004_lists', CURRENT_TIMESTAMP),
     ('desk', '0005_counting', CURRENT_TIMESTAMP),
+    ('desk', '0006_passing_states', CURRENT_TIMESTAMP),
     ('orders', '0002_roles', CURRENT_TIMESTAMP),
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('orders', '0004_sms_status', CURRENT_TIMESTAMP),

@@ -130,11 +130,18 @@ FROM back;
 
 -- name: list_days
 -- Each of the last days up to today (UTC), with its figures: orders, SMS by state, what they are worth and cost.
+-- What is queued or being sent is soon something else, and not tallied but counted here: partial indexes find it.
 WITH figures AS (
     SELECT day, kind, sum(number) AS number, sum(amount) AS amount
     FROM desk_tallies
     WHERE day > desk_day(now()) - :days::int
     GROUP BY day, kind
+    UNION ALL
+    SELECT desk_day(created_at), state, count(*), sum(desk_cost(cost)) FILTER (WHERE cost <> '')
+    FROM sms_messages
+    WHERE state IN ('queued', 'sending')
+        AND created_at >= (desk_day(now()) - (:days::int - 1))::timestamp AT TIME ZONE 'UTC'
+    GROUP BY 1, 2
 )
 SELECT d.day::date AS day,
        coalesce(sum(f.number) FILTER (WHERE f.kind = 'order'), 0)::bigint AS orders,

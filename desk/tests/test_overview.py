@@ -4,19 +4,26 @@ import re
 from datetime import date, timedelta
 from decimal import Decimal
 
+import orjson
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from desk.charts import bar_chart, percent, round_up, short
+from desk.sql import QUERIES, fetch_all
 from desk.tests.conftest import placed
 from orders.models import Order
-from sms.models import Attempt, Message, Pause
+from sms.models import Attempt, Message, Pause, State
 
 TALLIED = "SELECT day, kind, sum(number), sum(amount) FROM desk_tallies GROUP BY 1, 2 HAVING sum(number) <> 0"
-COUNTED = """
-SELECT created_at::date, 'order', count(*), sum(amount) FROM orders GROUP BY 1
-UNION ALL SELECT created_at::date, state, count(*), sum(desk_cost(cost)) FROM sms_messages GROUP BY 1, 2
+ORDERS = "SELECT created_at::date, 'order', count(*), sum(amount) FROM orders GROUP BY 1"
+MESSAGES = "SELECT created_at::date, state, count(*), sum(desk_cost(cost)) FROM sms_messages {where} GROUP BY 1, 2"
+LASTING = MESSAGES.format(where="WHERE state NOT IN ('queued', 'sending')")
+SPREAD = """
+INSERT INTO sms_messages (phone_number, body, state, cost, created_at)
+SELECT '+254712345678', 'Hello', (%(states)s::text[])[1 + n %% %(kinds)s], 'KES 0.8000',
+       now() - make_interval(days => n %% 5)
+FROM generate_series(1, %(number)s) AS n
 """
 
 
@@ -26,21 +33,83 @@ def rows(statement: str) -> set[tuple]:
         return set(cursor.fetchall())
 
 
-def test_the_tallies_follow_every_change(db, wanjiku):
+def shown(days: int = 30) -> dict[date, tuple]:
+    """Return what the overview is told of each day on which there was anything."""
+    figures = {
+        row["day"]: (
+            row["orders"],
+            row["revenue"],
+            row["cost"],
+            {state: number for state, number in orjson.loads(row["sms"]).items() if number},
+        )
+        for row in fetch_all(QUERIES.list_days, days=days)
+    }
+    return {day: figure for day, figure in figures.items() if any(figure)}
+
+
+def counted() -> dict[date, tuple]:
+    """Return the same of the rows themselves."""
+    figures: dict[date, list] = {}
+    for day, kind, number, amount in rows(f"{ORDERS} UNION ALL {MESSAGES.format(where='')}"):
+        figure = figures.setdefault(day, [0, 0, 0, {}])
+        if kind == "order":
+            figure[:2] = number, amount
+        else:
+            figure[2] += amount
+            figure[3][kind] = number
+    return {day: tuple(figure) for day, figure in figures.items()}
+
+
+def test_the_figures_follow_every_change(db, wanjiku):
     first, second = placed(wanjiku), placed(wanjiku)
-    assert rows(TALLIED) == rows(COUNTED)
+    assert shown() == counted()
     Order.objects.filter(pk=first.pk).update(amount="99.50")
     Order.objects.filter(pk=second.pk).update(item="Rice", created_at=timezone.now() - timedelta(days=3))
-    Message.objects.filter(order_id=first.pk).update(state="accepted", cost="KES 0.8000")
-    Message.objects.filter(order_id=second.pk).update(state="rejected", cost="0")
-    assert rows(TALLIED) == rows(COUNTED)
+    Message.objects.filter(order_id=second.pk).update(created_at=timezone.now() - timedelta(days=3))
+    assert shown() == counted()
+    ways = {first.pk: ("sending", "accepted", "delivered"), second.pk: ("sending", "queued", "sending", "rejected")}
+    for order, states in ways.items():
+        for state in states:
+            Message.objects.filter(order_id=order).update(state=state, cost="KES 0.8000" if state != "sending" else "")
+            assert shown() == counted()
+            assert rows(TALLIED) == rows(f"{ORDERS} UNION ALL {LASTING}")
     first.delete()
-    assert rows(TALLIED) == rows(COUNTED)
+    assert shown() == counted()
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM customers")
-    assert (
-        {kind for _, kind, *_ in rows(TALLIED)} == {"accepted", "rejected"} == {kind for _, kind, *_ in rows(COUNTED)}
-    )
+    assert shown() == counted()
+    assert {kind for _, kind, *_ in rows(TALLIED)} == {"delivered", "rejected"}
+    Message.objects.filter(state="rejected").update(state="queued")
+    assert shown() == counted()
+    Message.objects.all().delete()
+    assert shown() == counted() == {}
+
+
+def test_a_message_that_waits_or_is_sent_is_no_tally(db, wanjiku):
+    order = placed(wanjiku)
+    kinds = "SELECT kind FROM desk_tallies WHERE kind <> 'order'"
+    assert rows(kinds) == set()
+    Message.objects.filter(order_id=order.pk).update(state="sending")
+    assert rows(kinds) == set()
+    assert shown() == counted()
+
+
+def test_messages_that_come_in_any_state_on_any_day_are_in_the_figures(db):
+    with connection.cursor() as cursor:
+        cursor.execute(SPREAD, {"states": State.values, "kinds": len(State.values), "number": 200})
+        assert shown() == counted()
+        cursor.execute("UPDATE sms_messages SET state = 'unknown', created_at = created_at - interval '1 day'")
+        assert shown() == counted()
+        cursor.execute("DELETE FROM sms_messages WHERE created_at < now() - interval '2 days'")
+    assert shown() == counted() != {}
+
+
+def test_a_day_that_is_left_out_leaves_out_what_waits_since_then(db):
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=6)
+    for moment in (midnight, midnight - timedelta(microseconds=1)):
+        Message.objects.create(phone_number="+254712345678", body="Hello", created_at=moment)
+    assert [figure[3] for figure in shown(days=7).values()] == [{"queued": 1}]
+    assert [figure[3] for figure in shown(days=30).values()] == [{"queued": 1}, {"queued": 1}]
 
 
 def test_it_shows_what_was_ordered_and_what_became_of_the_sms(manager, wanjiku):
