@@ -35,12 +35,18 @@ RETURNING m.id, m.phone_number, m.body, m.attempts, m.request_id,
 -- and null when the gateway was not asked: then there is no attempt.
 -- Only the same attempt's row changes: it may have been given up as lost meanwhile, and asked for again. What is
 -- unknown for the second time is not sent a third time.
--- All rows are found by their ids, which are said by themselves, and not by an index on states, which still knows that each row
--- has once been sending: it has another collation.
-WITH outcome AS (
-    SELECT * FROM unnest(
-        :ids::uuid[], :numbers::int[], :states::text[], :due_in::float8[], :provider_ids::text[], :costs::text[],
-        :reasons::text[], :http_statuses::int[], :asked_ago::float8[], :answered_ago::float8[]
+-- Materialized: else PostgreSQL sees how many there are, and plans anew for each batch, which takes it longer than one SMS.
+-- All rows are found by their ids, and not by an index on states, which still knows that each has once been sending: the
+-- collation is not its own.
+WITH given AS MATERIALIZED (
+    SELECT :ids::uuid[] AS ids, :numbers::int[] AS numbers, :states::text[] AS states, :due_in::float8[] AS due_in,
+           :provider_ids::text[] AS provider_ids, :costs::text[] AS costs, :reasons::text[] AS reasons,
+           :http_statuses::int[] AS http_statuses, :asked_ago::float8[] AS asked_ago,
+           :answered_ago::float8[] AS answered_ago
+), outcome AS (
+    SELECT o.* FROM given g, unnest(
+        g.ids, g.numbers, g.states, g.due_in, g.provider_ids, g.costs, g.reasons, g.http_statuses, g.asked_ago,
+        g.answered_ago
     ) AS o (id, number, state, due_in, provider_id, cost, reason, http_status, asked_ago, answered_ago)
 ), recorded AS (
     UPDATE sms_messages AS m
@@ -54,7 +60,7 @@ WITH outcome AS (
         failure_reason = o.reason,
         updated_at = now()
     FROM outcome o
-    WHERE m.id = ANY (:ids::uuid[]) AND m.id = o.id AND m.attempts = o.number
+    WHERE m.id = ANY (ARRAY(SELECT id FROM outcome)) AND m.id = o.id AND m.attempts = o.number
         AND m.state COLLATE "C" IN ('sending', 'unknown')
     RETURNING m.id, m.state
 ), attempted AS (
@@ -63,7 +69,7 @@ WITH outcome AS (
     SELECT o.id, o.number, now() - make_interval(secs => o.asked_ago), now() - make_interval(secs => o.answered_ago),
            o.http_status, o.state, o.reason, o.provider_id
     FROM outcome o
-    WHERE o.asked_ago IS NOT NULL AND o.id IN (SELECT id FROM sms_messages WHERE id = ANY (:ids::uuid[]))
+    WHERE o.asked_ago IS NOT NULL AND o.id IN (SELECT id FROM sms_messages WHERE id = ANY (ARRAY(SELECT id FROM outcome)))
     ON CONFLICT (message_id, number) DO UPDATE
     SET asked_at = excluded.asked_at, answered_at = excluded.answered_at, http_status = excluded.http_status,
         state = excluded.state, reason = excluded.reason, provider_message_id = excluded.provider_message_id
@@ -218,7 +224,7 @@ WITH again AS (
         queued_at = now(),
         failure_reason = '',
         updated_at = now()
-    WHERE m.id = ANY (:ids::uuid[]) AND m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
+    WHERE m.id = ANY (ARRAY(SELECT id FROM outcome)) AND m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
         AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number)
     RETURNING id
 )
