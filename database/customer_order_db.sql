@@ -1421,7 +1421,7 @@ CREATE INDEX sms_messages_of_orders ON sms_messages USING btree (state, created_
 
 CREATE INDEX sms_messages_open_phone ON sms_messages USING btree (phone_number) WHERE ((state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'unknown'::text]));
 
-CREATE INDEX sms_messages_trouble ON sms_messages USING btree (state, created_at DESC, id DESC) WHERE ((state)::text <> ALL (ARRAY['accepted'::text, 'delivered'::text]));
+CREATE INDEX sms_messages_rare ON sms_messages USING btree (state, created_at DESC, id DESC) WHERE ((state)::text <> ALL (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'delivered'::text]));
 
 CREATE INDEX sms_opt_outs_phone_number_691f8d10_like ON sms_opt_outs USING btree (phone_number varchar_pattern_ops);
 
@@ -1640,6 +1640,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('desk', '0004_lists', CURRENT_TIMESTAMP),
     ('desk', '0005_counting', CURRENT_TIMESTAMP),
     ('desk', '0006_passing_states', CURRENT_TIMESTAMP),
+    ('desk', '0007_rare_states', CURRENT_TIMESTAMP),
     ('orders', '0002_roles', CURRENT_TIMESTAMP),
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('orders', '0004_sms_status', CURRENT_TIMESTAMP),
