@@ -30,7 +30,7 @@ class Tally(models.Model):
 
     pk = models.CompositePrimaryKey("day", "kind", "slot")
     day = models.DateField()
-    # "order", or the state of an SMS.
+    # "order", or the state of an SMS that is neither queued nor being sent.
     kind = models.CharField(max_length=20)
     slot = models.SmallIntegerField()
     number = models.BigIntegerField()

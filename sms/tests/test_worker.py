@@ -3,11 +3,13 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
 from conftest import eventually
+from savannah.sql import conninfo
 from sms.models import Attempt, Message, OptOut, Pause
 from sms.outbox import QUERIES
 from sms.tests.conftest import PHONE
@@ -210,10 +212,15 @@ def test_a_new_order_overtakes_the_backlog(queue, stand_in, work):
     assert Message.objects.filter(state="queued").count() > 100
 
 
+def one_outcome():
+    return {
+        **{"ids": [uuid4()], "numbers": [1], "states": ["accepted"], "due_in": [None], "provider_ids": ["x"]},
+        **{"costs": [""], "reasons": [""], "http_statuses": [201], "asked_ago": [0.1], "answered_ago": [0.1]},
+    }
+
+
 @pytest.mark.parametrize("messages", [0, 5000])
 def test_outcomes_are_recorded_by_ids_whatever_the_table_held_when_that_was_planned(transactional_db, messages):
-    values = {"ids": [uuid4()], "numbers": [1], "states": ["accepted"], "provider_ids": ["x"], "costs": [""]}
-    values |= {"due_in": [None], "reasons": [""], "http_statuses": [201], "asked_ago": [0.1], "answered_ago": [0.1]}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO sms_messages (phone_number, body, state) "
@@ -223,7 +230,16 @@ def test_outcomes_are_recorded_by_ids_whatever_the_table_held_when_that_was_plan
         if messages:
             cursor.execute("ANALYZE sms_messages")
         cursor.execute(BY_INDEX.replace("SET", "SET LOCAL"))
-        plan = explained(QUERIES.record_outcomes, values, mode="force_generic_plan")
+        plan = explained(QUERIES.record_outcomes, one_outcome(), mode="force_generic_plan")
     ways = {(step["Node Type"], step.get("Index Name")) for step in steps(plan) if "Scan" in step["Node Type"]}
     of_messages = {index for way, index in ways if way == "Seq Scan" or (index or "").startswith("sms_messages")}
     assert of_messages == {"sms_messages_pkey"}
+
+
+def test_what_records_outcomes_is_not_planned_each_time(transactional_db):
+    counted = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%sms_outcome%'"
+    with psycopg.connect(conninfo("a worker"), autocommit=True, prepare_threshold=0) as database:
+        for _ in range(10):
+            database.execute(QUERIES.record_outcomes, one_outcome())
+        # PostgreSQL plans for the values five times, and then compares.
+        assert (5, 5) in database.execute(counted).fetchall()
