@@ -1,12 +1,13 @@
 """Fixtures that every app shares: a real database, a token, a client over real HTTP, the stand-in gateway."""
 
 import asyncio
+import itertools
 import json
 import logging
 import os
+import random
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -28,8 +29,10 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
 from savannah.logs import request_id
+from savannah.processes import port_is_free
 from savannah.programs import administer
 from savannah.sql import ACTOR
+from sms import waiting
 from sms.worker import Worker, gateway_from_settings
 from tests import pristine
 from tests.seed import NOT_HANDED_ON, grown_in, planted
@@ -72,6 +75,12 @@ def nobody_acts() -> None:
     request_id.set("")
 
 
+@pytest.fixture(autouse=True)
+def nobody_waited_in_vain() -> None:
+    """Let requests wait for their SMS, however many of the tests before did so in vain."""
+    waiting._room.note(missed=False)
+
+
 class Api(requests.Session):
     """`requests` with the service's address in front of each path."""
 
@@ -83,7 +92,7 @@ class Api(requests.Session):
             self.headers["Authorization"] = f"Bearer {token}"
 
     def request(self, method, path, **options):
-        return super().request(method, self.url + path, timeout=30, **options)
+        return super().request(method, self.url + path, timeout=60, **options)
 
 
 @pytest.fixture(scope="session")
@@ -167,10 +176,21 @@ def refused(answer, status, sentence, **fields):
     return True
 
 
+def _ports() -> Iterator[int]:
+    """Each worker of pytest-xdist has a thousand, below those that the kernel gives to connections.
+
+    One of these may have a port by the time that it is listened on, or while a service that had it starts again.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for number in itertools.count(random.randrange(1_000)):
+        yield 20_000 + worker % 12 * 1_000 + number % 1_000
+
+
+PORTS = _ports()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return next(port for port in PORTS if port_is_free(port))
 
 
 class StandIn:
@@ -189,25 +209,25 @@ class StandIn:
 
     def answers(self) -> bool:
         try:
-            return requests.get(f"{self.url}/control/", timeout=5).ok
-        except requests.ConnectionError:
+            return requests.get(f"{self.url}/control/", timeout=60).ok
+        except requests.RequestException:
             return False
 
     def stop(self) -> None:
         if self._process:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def ledger(self, to: str) -> list[dict]:
-        return requests.get(f"{self.url}/control/ledger", params={"to": to}, timeout=5).json()["entries"]
+        return requests.get(f"{self.url}/control/ledger", params={"to": to}, timeout=60).json()["entries"]
 
     def break_with(self, **faults) -> None:
-        requests.put(f"{self.url}/control/faults", json=faults, timeout=5).raise_for_status()
+        requests.put(f"{self.url}/control/faults", json=faults, timeout=60).raise_for_status()
 
     def report_to(self, address: str, *, mode: str) -> None:
         plan = {"url": address, "mode": mode, "delay_ms": 0}
-        requests.put(f"{self.url}/control/reports", json=plan, timeout=5).raise_for_status()
+        requests.put(f"{self.url}/control/reports", json=plan, timeout=60).raise_for_status()
 
 
 @pytest.fixture
@@ -235,7 +255,7 @@ def work(stand_in) -> Iterator[Callable[..., Callable[[], None]]]:
         def stop() -> None:
             if thread.is_alive():
                 loop.call_soon_threadsafe(workers[0].stop)
-                thread.join(30)
+                thread.join(60)
                 assert not thread.is_alive()
                 loop.close()
 
@@ -303,18 +323,22 @@ class Service:
             self.printed += line
 
     def until_ready(self) -> "Service":
-        eventually(lambda: self.process.poll() is not None or "Ready." in self.printed, 60)
+        eventually(lambda: self.process.poll() is not None or "Ready." in self.printed, 180)
         assert "Ready." in self.printed, self.printed
         return self
 
     def tree(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def end(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 10) -> int:
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self._end_warm()
         self.process.send_signal(number)
-        status = self.process.wait(seconds)
-        self.reader.join(5)
+        return self.until_ended()
+
+    def until_ended(self) -> int:
+        """Return the status with which it ends; what it has printed until then is read."""
+        status = self.process.wait(60)
+        self.reader.join(60)
         return status
 
     def manage(self, *command: str) -> str:
@@ -346,10 +370,10 @@ def service(seed, tmp_path_factory) -> Iterator[Service]:
     try:
         yield running.until_ready()
     finally:
-        running.end(seconds=40)
+        running.end()
 
 
-def eventually(condition, seconds: float = 15.0):
+def eventually(condition, seconds: float = 120.0):
     """Return what `condition` returns as soon as it is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

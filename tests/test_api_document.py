@@ -23,7 +23,7 @@ def test_its_lines_do_what_it_says_when_pasted(service: Service, tmp_path):
         env=service.environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from conftest import Service
 
 
 def test_the_docs_page_is_served_from_our_own_origin_alone(service: Service):
-    page = requests.get(f"{service.url}/api/docs/", timeout=10)
+    page = requests.get(f"{service.url}/api/docs/", timeout=60)
     assert page.headers["Content-Security-Policy"].startswith("default-src 'self'")
     assert "<style" not in page.text
     assert not re.search(r"<script(?! src=)", page.text)
@@ -16,16 +16,16 @@ def test_the_docs_page_is_served_from_our_own_origin_alone(service: Service):
     assert len(parts) == 5
     for part in parts:
         assert part.startswith("/")
-        assert requests.get(service.url + part, timeout=10).ok
+        assert requests.get(service.url + part, timeout=60).ok
 
 
 def test_its_authorize_button_asks_for_a_code_as_a_registered_client(service: Service):
-    script = requests.get(f"{service.url}/api/docs/?script=", timeout=10).text
+    script = requests.get(f"{service.url}/api/docs/?script=", timeout=60).text
     redirect = re.search(r'"oauth2RedirectUrl": "([^"]+)"', script)
     client = re.search(r'"clientId": "([^"]+)"', script)
     assert redirect
     assert client
-    document = requests.get(f"{service.url}/api/schema/?format=json", timeout=10).json()
+    document = requests.get(f"{service.url}/api/schema/?format=json", timeout=60).json()
     assert document["openapi"].startswith("3.1")
     flow = document["components"]["securitySchemes"]["signIn"]["flows"]["authorizationCode"]
     answer = requests.get(
@@ -38,7 +38,7 @@ def test_its_authorize_button_asks_for_a_code_as_a_registered_client(service: Se
             "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
             "code_challenge_method": "S256",
         },
-        timeout=10,
+        timeout=60,
     )
     assert 'name="password"' in answer.text
-    assert requests.get(redirect[1], timeout=10).ok
+    assert requests.get(redirect[1], timeout=60).ok

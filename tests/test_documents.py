@@ -43,7 +43,7 @@ def test_the_commands_of_a_guide_run_as_pasted(service: Service, guide):
         input="yes\n",
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

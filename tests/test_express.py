@@ -215,7 +215,7 @@ def test_a_failure_that_may_have_placed_the_order_is_no_reason_to_place_it_again
 
 def test_a_body_that_ends_too_early_is_refused_and_places_nothing(service):
     token, printed = service.manage("token"), len(service.printed)
-    client = http.client.HTTPConnection("localhost", service.port, timeout=20)
+    client = http.client.HTTPConnection("localhost", service.port, timeout=60)
     client.putrequest("POST", "/api/orders/")
     for name, value in (
         ("Authorization", f"Bearer {token}"),

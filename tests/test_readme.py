@@ -41,7 +41,7 @@ def test_the_first_sms_comes_by_pasting_lines(service: Service):
             promised[1]
             in [
                 entry["text"]
-                for entry in requests.get(f"http://127.0.0.1:{service.sandbox_port}/control/ledger", timeout=5).json()[
+                for entry in requests.get(f"http://127.0.0.1:{service.sandbox_port}/control/ledger", timeout=60).json()[
                     "entries"
                 ]
             ]

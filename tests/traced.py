@@ -1,11 +1,17 @@
-"""The WSGI application, with coverage in granian's threads: they are Rust's, and threading.settrace() misses them."""
+"""The WSGI application, with coverage in granian's threads: they are Rust's, and threading.settrace() misses them.
+
+It waits for other issuers' keys for as long as a busy machine takes.
+"""
 
 import sys
 import threading
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from accounts import issuer_keys
 from savannah.wsgi import application as untraced
+
+issuer_keys.TIMEOUT_SECONDS = 60.0
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -46,12 +46,12 @@ class Browser(requests.Session):
 
     def open(self, address: str, **options) -> requests.Response:
         """Follow redirects within the service."""
-        answer = self.get(urljoin(self.home, address), allow_redirects=False, timeout=30, **options)
+        answer = self.get(urljoin(self.home, address), allow_redirects=False, timeout=60, **options)
         return self._follow(answer)
 
     def _follow(self, answer: requests.Response) -> requests.Response:
         while answer.is_redirect and urljoin(answer.url, answer.headers["Location"]).startswith(self.known):
-            answer = self.get(urljoin(answer.url, answer.headers["Location"]), allow_redirects=False, timeout=30)
+            answer = self.get(urljoin(answer.url, answer.headers["Location"]), allow_redirects=False, timeout=60)
         return answer
 
     def submit(self, page: requests.Response, **fields: str) -> requests.Response:
@@ -63,7 +63,7 @@ class Browser(requests.Session):
         action = re.search(r'<form[^>]*action="([^"]*)"', page.text)
         address = urljoin(page.url, unescape(action[1]) if action and action[1] else page.url)
         answer = self.post(
-            address, data={**hidden, **fields}, headers={"Referer": page.url}, allow_redirects=False, timeout=30
+            address, data={**hidden, **fields}, headers={"Referer": page.url}, allow_redirects=False, timeout=60
         )
         return self._follow(answer)
 

@@ -63,11 +63,11 @@ class Provider:
         self.session.trust_env = False
 
     def post(self, path: str, data=None, **options) -> requests.Response:
-        return self.session.post(self.url + path, data=data, timeout=30, **options)
+        return self.session.post(self.url + path, data=data, timeout=60, **options)
 
     def get(self, path: str, token: str | None = None, **options) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return self.session.get(self.url + path, headers=headers, timeout=30, **options)
+        return self.session.get(self.url + path, headers=headers, timeout=60, **options)
 
     def redeem(self, client: Client, code: str, **fields: str) -> requests.Response:
         form = client.form(grant_type="authorization_code", code=code, redirect_uri=CALLBACK, **fields)

@@ -118,7 +118,7 @@ def test_an_authorization_that_is_not_sound(visitor, provider, shop, change, ref
     "query", ["client_id=%zz", "client_id=%ff%fe", "%00=1", "client_id[]=x&&&", "=", "a=" + "%41" * 900]
 )
 def test_a_query_that_is_none(visitor, query):
-    answer = visitor.get(f"{visitor.home}/o/authorize/?{query}", allow_redirects=False, timeout=30)
+    answer = visitor.get(f"{visitor.home}/o/authorize/?{query}", allow_redirects=False, timeout=60)
     assert 400 <= answer.status_code < 500
 
 
@@ -170,7 +170,7 @@ def test_a_person_who_says_no(visitor, till):
 )
 def test_a_form_that_another_site_sends(visitor, path):
     headers = {"Origin": "http://evil.example"}
-    answer = visitor.post(visitor.home + path, data={"allow": "1", "username": "amina"}, headers=headers, timeout=30)
+    answer = visitor.post(visitor.home + path, data={"allow": "1", "username": "amina"}, headers=headers, timeout=60)
     assert answer.status_code == 403
     assert "sessionid" in visitor.cookies
 
@@ -306,7 +306,7 @@ def test_credentials_in_the_query(visitor, provider, shop):
 def test_a_token_request_that_is_no_form(visitor, provider, shop):
     form = shop.form(grant_type="authorization_code", code=code(visitor, shop), redirect_uri=CALLBACK)
     assert provider.post("/o/token/", json=form).status_code == 400
-    assert provider.session.get(f"{provider.url}/o/token/", params=form, timeout=30).status_code == 405
+    assert provider.session.get(f"{provider.url}/o/token/", params=form, timeout=60).status_code == 405
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
     assert provider.post("/o/token/", data=b"--x\r\nbroken", headers=broken).status_code == 400
 
@@ -419,7 +419,7 @@ BEARER = {
 @pytest.mark.parametrize("token", BEARER.values(), ids=BEARER)
 def test_a_token_that_is_none(provider, loot, path, token):
     headers = {"Authorization": f"Bearer {token(loot)}".encode()}
-    answer = provider.session.get(provider.url + path, headers=headers, timeout=30)
+    answer = provider.session.get(provider.url + path, headers=headers, timeout=60)
     assert (answer.status_code, answer.json()) == (401, {"detail": "Authentication credentials were not provided."})
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
@@ -441,15 +441,15 @@ def test_a_token_in_the_wrong_place(provider, loot, path, request_with):
     answer = provider.session.request(
         "POST" if "data" in request_with("") else "GET",
         provider.url + path,
-        timeout=30,
+        timeout=60,
         **request_with(loot["s"]["access_token"]),
     )
     assert answer.status_code == 401
 
 
 def test_a_session_is_no_token(visitor):
-    assert visitor.get(f"{visitor.home}/api/customers/", timeout=30).status_code == 401
-    assert visitor.get(f"{visitor.home}/o/userinfo/", timeout=30).status_code == 401
+    assert visitor.get(f"{visitor.home}/api/customers/", timeout=60).status_code == 401
+    assert visitor.get(f"{visitor.home}/o/userinfo/", timeout=60).status_code == 401
 
 
 # --- and of all that, this is what the log keeps ----------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_an_answer_that_is_none_signs_nobody_in_either(browser, organisation):
 
 
 def test_it_leads_to_its_one_public_address_first(branch):
-    answer = requests.get(f"{branch.url}/oidc/authenticate/?next={PAGE}", allow_redirects=False, timeout=10)
+    answer = requests.get(f"{branch.url}/oidc/authenticate/?next={PAGE}", allow_redirects=False, timeout=60)
     assert answer.headers["Location"] == f"http://localhost:{branch.port}/oidc/authenticate/?next={PAGE}"
 
 
@@ -157,7 +157,7 @@ def test_it_asks_the_provider_again_when_a_person_opens_a_page_and_never_for_the
         f"s = S({key!r}); s['oidc_id_token_expiration'] = {time.time() - 1}; s.save()",
     )
     for path, headers in (("/api/orders/", {}), ("/admin/", {"Accept": "*/*"}), ("/admin/", {"HX-Request": "true"})):
-        answer = browser.get(urljoin(browser.home, path), headers=headers, allow_redirects=False, timeout=10)
+        answer = browser.get(urljoin(browser.home, path), headers=headers, allow_redirects=False, timeout=60)
         assert not answer.headers.get("Location", "").startswith(organisation.url)
     asked = asked_for(browser.open("/admin/"))
     assert asked["prompt"] == "none"
@@ -199,6 +199,5 @@ def test_it_signs_in_at_its_own_provider_with_the_variables_of_the_specification
 
 def test_another_provider_has_to_be_named(tmp_path):
     service = Service(tmp_path, OIDC_OP_AUTHORIZATION_ENDPOINT="https://id.example/authorize").start()
-    assert service.process.wait(20) == 1
-    service.reader.join(5)
+    assert service.until_ended() == 1
     assert service.printed.startswith("OIDC_OP_ISSUER is not set.")
