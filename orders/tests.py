@@ -48,7 +48,10 @@ def test_it_places_an_order_and_the_sms_is_on_the_phone(api, customer, worker, s
     assert message.cost == "KES 0.8000"
 
 
-def test_it_answers_without_the_sms_while_the_gateway_is_down_and_sends_it_later(api, customer, stand_in, worker):
+def test_it_answers_without_the_sms_while_the_gateway_is_down_and_sends_it_later(
+    api, customer, stand_in, worker, settings
+):
+    settings.SMS_WAIT_SECONDS = 2.0
     stand_in.stop()
     order = api.post("/api/orders/", json=LAPTOP).json()
     assert order["sms_sent"] is False

@@ -17,7 +17,8 @@ def heard(transactional_db):
         yield lambda: len(list(connection.notifies(timeout=0.05)))
 
 
-def test_workers_hear_of_an_order_that_was_placed(heard, api, customer):
+def test_workers_hear_of_an_order_that_was_placed(heard, api, customer, settings):
+    settings.SMS_WAIT_SECONDS = 0.0
     api.post("/api/orders/", json={"customer_code": "CUST001", "item": "Tea", "amount": 5})
     eventually(heard)
 

@@ -28,7 +28,7 @@ def test_status_tells_how_the_outbox_is(queue):
     printed = run("status")
     assert re.search(r"^accepted +1$", printed, re.MULTILINE)
     assert re.search(r"^queued +1$", printed, re.MULTILINE)
-    assert "oldest queued: 0:02:00" in printed
+    assert re.search(r"oldest queued: 0:02:\d\d$", printed, re.MULTILINE)
     assert re.search(r"^HELD UP since .*: 405 x; someone has to act$", printed, re.MULTILINE)
     assert json.loads(run("status", "--json"))["messages"] == {"accepted": 1, "queued": 1}
 
