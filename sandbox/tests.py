@@ -48,7 +48,7 @@ class Process:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.popen.send_signal(number)
-        return self.popen.wait(10)
+        return self.popen.wait(60)
 
 
 def start(*arguments: str) -> Process:
@@ -83,7 +83,7 @@ def url(shared: Process) -> str:
 def send(url: str, to: str = JOHN, message: str = "Hello", **options) -> requests.Response:
     form = {"username": "sandbox", "to": to, "message": message} | options.pop("form", {})
     headers = {"apiKey": "key"} | JSON | options.pop("headers", {})
-    timeout = options.pop("timeout", 5)
+    timeout = options.pop("timeout", 60)
     return requests.post(f"{url}/version1/messaging", data=form, headers=headers, timeout=timeout, **options)
 
 
@@ -100,7 +100,7 @@ def break_it(url: str, **faults) -> requests.Response:
     return control.put(f"{url}/control/faults", json=faults)
 
 
-def eventually(condition, seconds: float = 5) -> bool:
+def eventually(condition, seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -340,15 +340,29 @@ def test_it_gives_a_magic_number_its_status(url, code):
         assert count(url, number) == before
 
 
+@contextlib.contextmanager
+def asked(url: str, number: str = JOHN) -> Iterator[socket.socket]:
+    """The connection of a request that has reached the stand-in and is in its hands, whether it will answer or not."""
+    requests_before = control.get(f"{url}/control/traffic").json()["requests"]
+    body = f"username=s&message=m&to=%2B{number[1:]}".encode()
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port), 60) as connection:
+        connection.sendall(
+            b"POST /version1/messaging HTTP/1.1\r\nHost: localhost\r\napiKey: k\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+        assert eventually(lambda: control.get(f"{url}/control/traffic").json()["requests"] == requests_before + 1)
+        yield connection
+
+
 @pytest.mark.parametrize(
     ("ending", "accepted"), [(ending, mishap.accepted) for ending, (mishap, _) in MAGIC_MISHAPS.items()]
 )
 def test_it_accepts_or_not_as_the_magic_number_says(url, ending, accepted):
     number = f"+254711{ending}"
     before = count(url, number)
-    with contextlib.suppress(requests.ConnectionError, requests.Timeout):
-        send(url, to=number, timeout=0.1)
-    assert eventually(lambda: count(url, number) == before + accepted)
+    with asked(url, number):
+        assert eventually(lambda: count(url, number) == before + accepted)
+    assert count(url, number) == before + accepted
 
 
 def test_it_prefers_a_magic_number_to_the_fault_in_force(url):
@@ -366,8 +380,11 @@ def test_it_prefers_a_magic_number_to_the_fault_in_force(url):
 def test_it_does_not_answer(url, faults, accepted):
     break_it(url, **faults)
     before = count(url, JOHN)
-    with pytest.raises(requests.ReadTimeout):
-        send(url, timeout=0.2)
+    with asked(url) as connection:
+        assert eventually(lambda: count(url, JOHN) == before + accepted)
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
     assert count(url, JOHN) == before + accepted
 
 
@@ -378,14 +395,8 @@ def test_it_does_not_answer(url, faults, accepted):
 def test_it_resets_the_connection(url, faults, accepted):
     break_it(url, **faults)
     before = count(url, JOHN)
-    body = b"username=s&message=m&to=%2B254711222333"
-    with socket.create_connection(("127.0.0.1", urlsplit(url).port), 5) as connection:
-        connection.sendall(
-            b"POST /version1/messaging HTTP/1.1\r\nHost: localhost\r\napiKey: k\r\n"
-            b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-        )
-        with pytest.raises(ConnectionResetError):
-            connection.recv(1)
+    with asked(url) as connection, pytest.raises(ConnectionResetError):
+        connection.recv(1)
     assert count(url, JOHN) == before + accepted
 
 
@@ -435,7 +446,7 @@ def test_it_answers_an_unknown_sender_with_no_recipients(url):
 
 
 def test_it_accepts_first_and_answers_late(url):
-    break_it(url, slow_accept_ms=400)
+    break_it(url, slow_accept_ms=2000)
     before = count(url, JOHN)
     answers = []
     sender = threading.Thread(target=lambda: answers.append(send(url)))
@@ -463,10 +474,10 @@ def test_it_takes_its_time_before_it_accepts(url):
 
 
 def test_it_accepts_though_the_caller_left_while_it_took_its_time(url):
-    break_it(url, latency_ms=400)
+    break_it(url, latency_ms=2000)
     before = count(url, JOHN)
-    with pytest.raises(requests.ReadTimeout):
-        send(url, timeout=0.1)
+    with asked(url):
+        pass
     assert count(url, JOHN) == before
     assert eventually(lambda: count(url, JOHN) == before + 1)
 
@@ -811,7 +822,7 @@ def event_of(lines: Iterator[str], wanted: str, condition=bool) -> object:
 
 def test_it_tells_the_page_of_messages_and_faults_as_they_come(url):
     send(url, message="before")
-    with requests.get(f"{url}/events", stream=True, timeout=5) as stream:
+    with requests.get(f"{url}/events", stream=True, timeout=60) as stream:
         assert stream.headers["Content-Type"] == "text/event-stream"
         lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
         assert event_of(lines, "messages")[-1]["text"] == "before"
@@ -826,7 +837,7 @@ def test_it_tells_the_page_of_messages_and_faults_as_they_come(url):
 
 def open_page(url: str) -> tuple[socket.socket, bytes]:
     """A connection that asks for /events, and the status line it got."""
-    connection = socket.create_connection(("127.0.0.1", urlsplit(url).port), 5)
+    connection = socket.create_connection(("127.0.0.1", urlsplit(url).port), 60)
     connection.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
     return connection, connection.recv(4096).partition(b"\r\n")[0]
 
@@ -840,8 +851,10 @@ def test_it_bounds_the_number_of_open_pages_and_forgets_closed_ones(url):
             return line
 
         first, line = open_page(url)
-        lines = [line] + [status() for _ in range(phone.MOST_STREAMS - 1)]
+        lines = [line] + [status() for _ in range(phone.MOST_STREAMS - 2)]
         assert set(lines) == {b"HTTP/1.1 200 OK"}
+        # Another test's page may be forgotten only by now.
+        assert eventually(lambda: status() == b"HTTP/1.1 200 OK")
         assert status() == b"HTTP/1.1 503 Service Unavailable"
         first.close()
         assert eventually(lambda: status() == b"HTTP/1.1 200 OK")
@@ -896,12 +909,7 @@ def test_it_says_where_it_listens_in_one_line(shared):
 def test_it_ends_when_told_to_though_requests_hang_and_pages_are_open(number):
     process = start()
     stream = requests.get(f"{process.url}/events", stream=True)
-    with socket.create_connection(("127.0.0.1", urlsplit(process.url).port)) as connection:
-        body = b"username=s&message=m&to=%2B254711999003"
-        connection.sendall(
-            b"POST /version1/messaging HTTP/1.1\r\nHost: localhost\r\napiKey: k\r\n"
-            b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-        )
+    with asked(process.url, "+254711999003"):
         assert eventually(lambda: count(process.url) == 1)
         assert process.end(number) == 0
     assert process.popen.stderr.read() == ""
@@ -915,7 +923,7 @@ def run_to_its_end(*arguments: str) -> tuple[int, str]:
         capture_output=True,
         check=False,
         text=True,
-        timeout=10,
+        timeout=60,
     )
     return done.returncode, done.stderr
 
