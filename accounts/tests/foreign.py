@@ -33,7 +33,8 @@ class ForeignIssuer:
             def do_GET(self):
                 issuer.asked.append(self.path)
                 if issuer.silent.is_set():
-                    time.sleep(4)
+                    while issuer.silent.is_set():
+                        time.sleep(0.02)
                     return
                 documents = {
                     "/.well-known/openid-configuration": issuer.metadata,
@@ -57,6 +58,7 @@ class ForeignIssuer:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        self.silent.clear()
         self._server.shutdown()
         self._server.server_close()
 
