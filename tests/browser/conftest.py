@@ -45,10 +45,10 @@ def desk(browser: Browser, staffed: Service):
 def gateway(staffed: Service):
     """Break the stand-in gateway: `gateway(down=True)`. It is mended in the end."""
     control = f"http://127.0.0.1:{staffed.sandbox_port}/control/faults"
-    change = partial(requests.put, control, timeout=5)
+    change = partial(requests.put, control, timeout=60)
 
     def break_with(**faults) -> None:
         change(json=faults).raise_for_status()
 
     yield break_with
-    requests.delete(control, timeout=5)
+    requests.delete(control, timeout=60)

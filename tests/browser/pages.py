@@ -39,6 +39,7 @@ def chromium() -> Iterator[Browser]:
     path = chromium_path()
     assert path, "This needs chromium: apt-get install chromium"
     with sync_playwright() as playwright:
+        expect.set_options(timeout=60_000)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS, chromium_sandbox=False)
         try:
             yield browser
@@ -55,7 +56,7 @@ class Desk:
         self.context = browser.new_context(
             base_url=self.home, **{"viewport": DESKTOP, "reduced_motion": "reduce", **options}
         )
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(60_000)
         self.page: Page = self.context.new_page()
         self.faults: list[str] = []
         self.foreign: list[str] = []

@@ -1,6 +1,8 @@
 // openid-client 5 as an application uses it: prints where to sign in, reads where the browser came back to.
 import { createInterface } from "node:readline/promises";
-import { Issuer, generators } from "openid-client-5";
+import { custom, Issuer, generators } from "openid-client-5";
+
+custom.setHttpOptionsDefaults({ timeout: 60_000 }); // 3.5 s by default: too little for a busy machine
 
 const { issuer: address, client_id, secret, algorithm, redirect_uri } = JSON.parse(process.argv[2]);
 const issuer = await Issuer.discover(address);

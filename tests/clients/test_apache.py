@@ -30,6 +30,7 @@ OIDCCryptoPassphrase a-passphrase-of-this-test
 OIDCScope "openid profile email"
 OIDCIDTokenSignedResponseAlg {algorithm}
 OIDCPKCEMethod S256
+OIDCHTTPTimeoutShort 60
 OIDCRemoteUserClaim preferred_username
 <Location /private>
     AuthType openid-connect
@@ -81,13 +82,13 @@ def site(request, registered, provider):
             yield url
         finally:
             server.terminate()
-            server.wait(10)
+            server.wait(60)
 
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(f"{url}/", timeout=5).ok
-    except requests.ConnectionError:
+        return requests.get(f"{url}/", timeout=60).ok
+    except requests.RequestException:
         return False
 
 

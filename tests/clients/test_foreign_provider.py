@@ -27,16 +27,19 @@ def foreign(desk):
     port = free_port()
     command = ["node", HERE / "foreign_provider.mjs", str(port), AUDIENCE, f"http://localhost:{desk.port}"]
     with subprocess.Popen(command, stdout=-1, stderr=-3) as node:
-        eventually(lambda: node.stdout.readline() == b"listening\n", 60)
+        eventually(lambda: node.stdout.readline() == b"listening\n")
         yield f"http://127.0.0.1:{port}"
         node.terminate()
 
 
 @needs_node
-def test_the_api_takes_the_access_tokens_of_a_certified_provider(foreign, live_server, transactional_db, settings):
+def test_the_api_takes_the_access_tokens_of_a_certified_provider(
+    foreign, live_server, transactional_db, settings, monkeypatch
+):
+    monkeypatch.setattr("accounts.issuer_keys.TIMEOUT_SECONDS", 60.0)
     settings.OIDC_ISSUERS = json.dumps({foreign: {"audience": AUDIENCE, "roles": {"tills": "clerk"}}})
     asked = {"grant_type": "client_credentials", "resource": AUDIENCE, "scope": "orders:read"}
-    token = requests.post(f"{foreign}/token", asked, auth=("till", "secret"), timeout=30).json()["access_token"]
+    token = requests.post(f"{foreign}/token", asked, auth=("till", "secret"), timeout=60).json()["access_token"]
     with Api(live_server.url, token) as api:
         assert api.get("/api/orders/").json() == []
         assert api.post("/api/orders/", json={}).status_code == 403
@@ -48,7 +51,7 @@ def test_the_api_takes_the_access_tokens_of_a_certified_provider(foreign, live_s
 
 @needs_node
 def test_the_desk_signs_in_and_out_at_a_certified_provider(foreign, desk):
-    about = requests.get(f"{foreign}/.well-known/openid-configuration", timeout=30).json()
+    about = requests.get(f"{foreign}/.well-known/openid-configuration", timeout=60).json()
     desk.environment |= {
         "OIDC_RP_CLIENT_ID": "desk",
         "OIDC_RP_CLIENT_SECRET": "secret",
@@ -71,10 +74,10 @@ def test_the_desk_signs_in_and_out_at_a_certified_provider(foreign, desk):
             assert browser.open("/oidc/authenticate/").url == f"{browser.home}/"
             token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page.text)[1]
             form = {"data": {"csrfmiddlewaretoken": token}, "headers": {"Referer": page.url}}
-            answer = browser.post(f"{browser.home}/accounts/logout/", allow_redirects=False, timeout=30, **form)
+            answer = browser.post(f"{browser.home}/accounts/logout/", allow_redirects=False, timeout=60, **form)
             page = browser.submit(browser.open(answer.headers["Location"]), logout="yes")
             # Back at the desk, which leads to the provider, which asks.
             assert 'name="login"' in page.text
             assert page.url.startswith(f"{foreign}/interaction/")
     finally:
-        desk.end(seconds=40)
+        desk.end()
