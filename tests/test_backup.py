@@ -45,7 +45,7 @@ def test_a_backup_under_load_is_proven_and_brings_back_what_was_lost(service, ap
     with _many_reading(api), _always_a_database(service):
         assert "now the database customer_order_db_before_" in _pasted(service, "restore", file)
     assert eventually(lambda: api.get(f"/api/orders/{first['id']}/").ok)
-    assert eventually(lambda: api.post("/api/orders/", json=ORDER).json().get("sms_sent"), 30)
+    assert eventually(lambda: api.post("/api/orders/", json=ORDER).json().get("sms_sent"))
 
 
 def _pasted(service, command: str, file) -> str:
@@ -74,10 +74,12 @@ def _many_reading(api) -> Iterator[None]:
     threads = [threading.Thread(target=read) for _ in range(16)]
     for thread in threads:
         thread.start()
-    yield
-    over.set()
-    for thread in threads:
-        thread.join()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
 
 
 @contextmanager
@@ -96,9 +98,11 @@ def _always_a_database(service) -> Iterator[None]:
 
     thread = threading.Thread(target=look)
     thread.start()
-    yield
-    over.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
     assert not missed
 
 

@@ -128,7 +128,7 @@ def test_it_answers(service, token, name):
 def test_all_processes_live_and_answer_after_all_that(service):
     assert "respawning" not in service.printed.lower()
     assert "starting it again" not in service.printed
-    assert requests.get(f"{service.url}/readyz", timeout=10).json()["status"] == "ready"
+    assert requests.get(f"{service.url}/readyz", timeout=60).json()["status"] == "ready"
 
 
 def test_slow_clients_do_not_hold_it_up(service, token):
@@ -142,14 +142,14 @@ def test_slow_clients_do_not_hold_it_up(service, token):
                 connection.sendall((half_a_body if number < 80 else head).encode())
             assert api.get("/healthz").ok
             assert api.get("/api/orders/?limit=1").ok
-            refused = api.post("/api/orders/", json={})
-            assert refused.status_code == 503
+            # Once as many half bodies have come as may be read at once.
+            refused = eventually(lambda: (answer := api.post("/api/orders/", json={})).status_code == 503 and answer)
             assert refused.json()["error"] == "Too many requests are being read: try again."
             assert refused.headers["Retry-After"] == "5"
         finally:
             for connection in slow:
                 connection.close()
-        assert eventually(lambda: api.post("/api/orders/", json={}).status_code == 400, 60)
+        assert eventually(lambda: api.post("/api/orders/", json={}).status_code == 400)
 
 
 def test_slow_uploads_keep_no_order_out(service, token):
@@ -173,7 +173,9 @@ def test_a_client_that_vanishes_in_a_body_is_noticed(service):
     with socket.create_connection(("127.0.0.1", service.port)) as silent:
         silent.sendall(half_a_body)
         theirs = f":{service.port:04X} 0100007F:{silent.getsockname()[1]:04X} 01"
-        line = next(line for line in Path("/proc/net/tcp").read_text().splitlines() if theirs in line)
+        line = eventually(lambda: [line for line in Path("/proc/net/tcp").read_text().splitlines() if theirs in line])[
+            0
+        ]
         timer, _, ticks = line.split()[5].partition(":")
         assert timer == "02", "keepalive"
         assert int(ticks, 16) / os.sysconf("SC_CLK_TCK") <= SILENT_SECONDS
@@ -181,7 +183,7 @@ def test_a_client_that_vanishes_in_a_body_is_noticed(service):
 
 def send(service: Service, request: bytes, *, cut_off: bool) -> tuple[int | None, bytes]:
     """Send the bytes; return the answer's status and body, or None when the connection is closed without one."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
         # A server that refuses what is too long closes before it has read it.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(request)

@@ -37,6 +37,11 @@ INSERT INTO sms_messages (order_id, phone_number, body, state, due_at, created_a
 SELECT o.id, c.phone_number, 'Hello ' || c.name || '! Your order for ' || o.item, 'accepted', NULL, o.created_at
 FROM orders o JOIN customers c ON c.id = o.customer_id
 """
+# The traffic waits for none, unless a migration does.
+WAITS_FOR_A_TABLE = """
+SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE NOT granted AND locktype = 'relation' AND datname = current_database()
+"""
 # Whether the desk's tallies hold what came while they were begun, once.
 COUNTED = """
 SELECT 'order', (SELECT count(*) FROM orders) = (SELECT sum(number) FROM desk_tallies WHERE kind = 'order')
@@ -112,7 +117,7 @@ def _rehearse(*, customers: int, orders: int) -> list[float]:
         with _traffic(conninfo("rehearsal")) as seconds, psycopg.connect(conninfo("someone")) as someone:
             eventually(lambda: len(seconds) > 100, 60)
             someone.execute("UPDATE customers SET name = 'Somebody' WHERE code = 'C1'")
-            release = threading.Timer(5 * LOCK_SECONDS, someone.rollback)
+            release = threading.Thread(target=_roll_back_later, args=[someone, conninfo("rehearsal")])
             release.start()
             call_command("migrate", verbosity=1)
             release.join()
@@ -121,6 +126,14 @@ def _rehearse(*, customers: int, orders: int) -> list[float]:
             cursor.execute(COUNTED)
             assert cursor.fetchall() == [("order", True), ("sms", True)]
         return seconds
+
+
+def _roll_back_later(someone: psycopg.Connection, address: str) -> None:
+    """Hold the table until a migration has waited for it, and for longer than one waits."""
+    with psycopg.connect(address, autocommit=True) as database:
+        eventually(lambda: database.execute(WAITS_FOR_A_TABLE).fetchone() is not None)
+    time.sleep(3 * LOCK_SECONDS)
+    someone.rollback()
 
 
 @pytest.mark.long
@@ -204,7 +217,7 @@ def test_two_that_start_at_once_follow_each_other(transactional_db):
         second.start()
         eventually(lambda: other.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0])
         assert second.is_alive()
-    second.join(30)
+    second.join(120)
     assert not second.is_alive()
 
 

@@ -80,7 +80,7 @@ def held_up():
         finally:
             # A test that fails before shall not hang.
             holder.execute("SELECT pg_advisory_unlock_all()")
-        assert all(statement.result(10) for statement in statements)
+        assert all(statement.result(60) for statement in statements)
 
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted"
@@ -94,7 +94,7 @@ def test_short_statements_leave_half_of_the_connections_to_lists(held_up, monkey
         assert fetch_text(WHICH)
         assert not short.done()
         held_up()
-        assert short.result(10)
+        assert short.result(60)
 
 
 @pytest.mark.usefixtures("no_connection")

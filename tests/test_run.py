@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -49,45 +50,54 @@ def test_it_runs_whole_ends_whole_and_finds_its_data_again(data_dir, services):
         order = api.post("/api/orders/", json=ORDER).json()
         assert order["sms_sent"] is True
         again = services(data_dir)
-        assert again.process.wait(20) == 1
+        assert again.until_ended() == 1
         assert "already runs with the data in" in again.printed
         busy = services(data_dir.parent / "busy", PORT=str(service.port))
-        assert busy.process.wait(20) == 1
+        assert busy.until_ended() == 1
         assert f"Port {service.port} is in use" in busy.printed
     tree = service.tree()
     assert len(tree) >= 4
     assert service.end(signal.SIGINT) == 0
-    _, alive = psutil.wait_procs(tree, 5)
+    _, alive = psutil.wait_procs(tree, 60)
     assert alive == []
-    assert not (data_dir / "postgres" / "postmaster.pid").exists()
+    # PostgreSQL may take longer to write what it has than the tree waits for it.
+    eventually(lambda: not (data_dir / "postgres" / "postmaster.pid").exists())
 
     service = services(data_dir).until_ready()
     assert "password" not in service.printed
     with Api(service.url, service.manage("token")) as api:
         assert [found["id"] for found in api.get("/api/orders/").json()] == [order["id"]]
-        worker = next(child for child in service.tree() if "sms" in child.cmdline())
-        worker.kill()
+        worker_of(service).kill()
         eventually(lambda: "starting it again" in service.printed)
-        assert eventually(lambda: api.post("/api/orders/", json=ORDER).json()["sms_sent"], 30)
+        assert eventually(lambda: api.post("/api/orders/", json=ORDER).json()["sms_sent"])
     assert service.end() == 0
+
+
+def worker_of(service: Service) -> psutil.Process:
+    for child in service.tree():
+        # What does one thing may have done it by now.
+        with suppress(psutil.NoSuchProcess):
+            if "sms" in child.cmdline():
+                return child
+    raise AssertionError("no worker")
 
 
 def test_it_serves_by_runserver_with_the_worker_and_the_stand_in(data_dir, services):
     service = services(data_dir, "runserver", "--noreload", folder=ROOT / "savannah_test")
-    ready = eventually(lambda: _answer(f"{service.url}/readyz"), 60)
+    ready = eventually(lambda: _answer(f"{service.url}/readyz"))
     assert ready.json()["status"] == "ready"
     assert _answer(f"{service.url}/healthz").json() == {"status": "alive"}
     with Api(service.url, service.manage("token")) as api:
         api.post("/api/customers/", json=CUSTOMER)
-        assert eventually(lambda: api.post("/api/orders/", json=ORDER).json()["sms_sent"], 30)
-    service.end(signal.SIGINT, seconds=40)
+        assert eventually(lambda: api.post("/api/orders/", json=ORDER).json()["sms_sent"])
+    service.end(signal.SIGINT)
     eventually(lambda: not _answer(f"http://127.0.0.1:{service.sandbox_port}/control/"))
-    assert not (data_dir / "postgres" / "postmaster.pid").exists()
+    eventually(lambda: not (data_dir / "postgres" / "postmaster.pid").exists())
 
 
 def test_it_refuses_to_start_with_a_database_of_ones_own_and_no_secret_key(data_dir, services):
     service = services(data_dir, POSTGRES_HOST="db.example")
-    assert service.process.wait(20) == 1
+    assert service.until_ended() == 1
     assert service.printed.startswith("SECRET_KEY is not set.")
 
 
@@ -108,14 +118,14 @@ def test_with_a_database_of_ones_own_nothing_embedded_starts_and_two_services_ru
 
 def _answer(url: str) -> requests.Response | None:
     try:
-        return requests.get(url, timeout=5)
-    except requests.ConnectionError:
+        return requests.get(url, timeout=60)
+    except requests.RequestException:
         return None
 
 
 def test_what_a_dead_program_has_left_running_ends_with_it(tmp_path):
     left = tmp_path / "left"
-    child = child_of(Program("parent", ["sh", "-c", f"sleep 60 & echo $! > {left}; wait"], 1))
+    child = child_of(Program("parent", ["sh", "-c", f"sleep 600 & echo $! > {left}; wait"], 1))
     child.start()
     orphan = psutil.Process(int(eventually(lambda: left.exists() and left.read_text())))
     child.process.kill()
@@ -124,7 +134,10 @@ def test_what_a_dead_program_has_left_running_ends_with_it(tmp_path):
 
 
 def is_running(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_the_number_of_a_server_that_is_long_gone_is_nobodys_to_stop(tmp_path):

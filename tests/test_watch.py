@@ -84,12 +84,12 @@ def _samples(text: str) -> dict[tuple, float]:
 
 def test_metrics_count_requests_and_tell_how_the_outbox_does(service, caller):
     def read():
-        return _samples(requests.get(f"{service.url}/metrics", timeout=10).text)
+        return _samples(requests.get(f"{service.url}/metrics", timeout=60).text)
 
     placed = ("savannah_request_seconds_count", "201", "POST", "api/orders/")
     before = read().get(placed, 0)
     _order(caller, "counted")
-    samples = eventually(lambda: (now := read())[placed] == before + 1 and now)
+    samples = eventually(lambda: (now := read()).get(placed) == before + 1 and now)
     assert samples[("savannah_database_up",)] == 1
     assert samples[("savannah_sms_workers",)] == 1
     assert samples[("savannah_sms_stand_in",)] == 1

@@ -217,7 +217,7 @@ def test_a_form_whose_twin_takes_long_is_kept(clerk, wanjiku, monkeypatch):
         other.execute("SELECT FROM customers FOR UPDATE")
         first = clicks.submit(clerk.post, address, form)
         eventually(lambda: other.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
-        second = clicks.submit(clerk.post, address, form).result(10)
+        second = clicks.submit(clerk.post, address, form).result(60)
         page = second.content.decode()
         assert (second.status_code, "This order is still being placed." in page) == (409, True)
         other.commit()
