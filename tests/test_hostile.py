@@ -143,7 +143,9 @@ def test_slow_clients_do_not_hold_it_up(service, token):
             assert api.get("/healthz").ok
             assert api.get("/api/orders/?limit=1").ok
             # Once as many half bodies have come as may be read at once.
-            refused = eventually(lambda: (answer := api.post("/api/orders/", json={})).status_code == 503 and answer)
+            refused = eventually(lambda: (answer := api.post("/api/orders/", json={})).status_code == 503 and [answer])[
+                0
+            ]
             assert refused.json()["error"] == "Too many requests are being read: try again."
             assert refused.headers["Retry-After"] == "5"
         finally:

@@ -107,6 +107,7 @@ def test_a_second_clerk_is_shown_what_the_first_has_changed(desk):
     first.place("Tea", "480")
     first.page.locator(".orders .placed a").click()
     first.page.get_by_role("link", name="Edit").click()
+    first.page.wait_for_url("**/edit")
     second = desk().sign_in("desk-boss", first.page.url.removeprefix(first.home))
     first.page.get_by_label("Amount").fill("500")
     first.page.get_by_role("button", name="Save").click()
@@ -193,7 +194,7 @@ def test_a_first_visit_weighs_less_than_100_kb(desk):
     window = desk().sign_in()
     weights, answers = {}, []
     page = window.page
-    page.on("response", answers.append)
+    page.on("response", lambda answer: answers.append(answer))
     for visit in (partial(page.goto, "/"), page.reload):
         visit(wait_until="networkidle")
         # While they are there: the next page's take their place.
