@@ -20,8 +20,9 @@ def gateway(tmp_path_factory) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def ask(gateway) -> Iterator[Callable[..., Reply]]:
+def ask(gateway, monkeypatch) -> Iterator[Callable[..., Reply]]:
     """Break the gateway, and send one message."""
+    monkeypatch.setattr("sms.gateway.CONNECT_SECONDS", 60.0)
 
     def send(*, body: str = "Hello", url: str = gateway.url, **faults: object) -> Reply:
         # Nobody waits long for what never comes whole.
