@@ -143,15 +143,17 @@ def test_slow_clients_do_not_hold_it_up(service, token):
             assert api.get("/healthz").ok
             assert api.get("/api/orders/?limit=1").ok
             # Once as many half bodies have come as may be read at once.
-            refused = eventually(lambda: (answer := api.post("/api/orders/", json={})).status_code == 503 and [answer])[
-                0
-            ]
+            (refused,) = eventually(lambda: refusals(api.post("/api/orders/", json={})))
             assert refused.json()["error"] == "Too many requests are being read: try again."
             assert refused.headers["Retry-After"] == "5"
         finally:
             for connection in slow:
                 connection.close()
         assert eventually(lambda: api.post("/api/orders/", json={}).status_code == 400)
+
+
+def refusals(*answers: requests.Response) -> list[requests.Response]:
+    return [answer for answer in answers if answer.status_code == 503]
 
 
 def test_slow_uploads_keep_no_order_out(service, token):
@@ -175,9 +177,7 @@ def test_a_client_that_vanishes_in_a_body_is_noticed(service):
     with socket.create_connection(("127.0.0.1", service.port)) as silent:
         silent.sendall(half_a_body)
         theirs = f":{service.port:04X} 0100007F:{silent.getsockname()[1]:04X} 01"
-        line = eventually(lambda: [line for line in Path("/proc/net/tcp").read_text().splitlines() if theirs in line])[
-            0
-        ]
+        (line,) = eventually(lambda: [row for row in Path("/proc/net/tcp").read_text().splitlines() if theirs in row])
         timer, _, ticks = line.split()[5].partition(":")
         assert timer == "02", "keepalive"
         assert int(ticks, 16) / os.sysconf("SC_CLK_TCK") <= SILENT_SECONDS

@@ -81,6 +81,7 @@ def test_a_key_counts_for_a_day(api, customer, no_wait):
 
 def test_an_answer_whose_process_died_in_its_wait_is_settled_by_who_asks_next(api, customer, no_wait, settings):
     first = api.post("/api/orders/", json=LAPTOP, headers=KEY).json()
+    # For so long, and a little longer, a pending answer is its own process's to settle.
     settings.SMS_WAIT_SECONDS = 30.0
     with connection.cursor() as cursor:
         order = "left(body, position(', \"sms_sent\"' in body) - 1) || '}'"
