@@ -234,9 +234,11 @@ class StandIn:
 def stand_in(tmp_path, settings) -> Iterator[StandIn]:
     gateway = StandIn(tmp_path)
     settings.AFRICAS_TALKING_API_URL = gateway.url
-    gateway.start()
-    yield gateway
-    gateway.stop()
+    try:
+        gateway.start()
+        yield gateway
+    finally:
+        gateway.stop()
 
 
 @pytest.fixture
