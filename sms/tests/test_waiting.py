@@ -124,4 +124,4 @@ def test_a_hundred_who_ask_one_process_at_once_are_all_told(seed, tmp_path):
 
             assert list(tills.map(place, range(100))) == [True] * 100
     finally:
-        service.end(seconds=40)
+        service.end()
