@@ -469,6 +469,7 @@ CREATE TABLE sms_messages (
     created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
     updated_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
     request_id character varying(64) DEFAULT ''::character varying NOT NULL,
+    awaited boolean DEFAULT false NOT NULL,
     CONSTRAINT sms_messages_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT sms_messages_state CHECK (((state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'delivered'::text, 'undelivered'::text, 'rejected'::text, 'unknown'::text, 'cancelled'::text, 'expired'::text])))
 );
@@ -1409,6 +1410,8 @@ CREATE INDEX sms_attempts_provider_id ON sms_attempts USING btree (provider_mess
 
 CREATE INDEX sms_messages_age ON sms_messages USING brin (created_at);
 
+CREATE INDEX sms_messages_awaited ON sms_messages USING btree (created_at) WHERE (awaited AND (attempts = 0) AND ((state)::text = 'queued'::text));
+
 CREATE INDEX sms_messages_due ON sms_messages USING btree (due_at) WHERE ((state)::text = ANY (ARRAY['queued'::text, 'unknown'::text]));
 
 CREATE INDEX sms_messages_fresh ON sms_messages USING btree (created_at) WHERE ((attempts = 0) AND ((state)::text = 'queued'::text));
@@ -1651,6 +1654,8 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('sessions', '0001_initial', CURRENT_TIMESTAMP),
     ('sms', '0002_request_id', CURRENT_TIMESTAMP),
     ('sms', '0003_restorable', CURRENT_TIMESTAMP),
-    ('sms', '0004_counted_when_shown', CURRENT_TIMESTAMP);
+    ('sms', '0004_counted_when_shown', CURRENT_TIMESTAMP),
+    ('sms', '0005_awaited', CURRENT_TIMESTAMP),
+    ('sms', '0006_awaited_first', CURRENT_TIMESTAMP);
 
 COMMIT;

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -57,7 +57,7 @@ def place_order(*, wait: bool = True, statement: str = PLACE_ORDER, **parameters
     """
     # The waiter is registered before the commit: the worker may be faster than we are.
     with waiting.for_outcome(uuid4(), wait=wait) as outcome:
-        document = _record(outcome.message_id, statement, **parameters)
+        document = _record(outcome, statement, **parameters)
         connection.close()
         return PlacedOrder(document, outcome.wait()) if document else None
 
@@ -71,7 +71,7 @@ def place_order_once(key: Key, *, wait: bool, **fields: Any) -> KeptAnswer | Non
     with waiting.for_outcome(uuid4(), wait=wait) as outcome:
         with transaction.atomic():
             earlier = claim(key)
-            document = None if earlier else _record(outcome.message_id, PLACE_ORDER, **fields)
+            document = None if earlier else _record(outcome, PLACE_ORDER, **fields)
             if document:
                 remember(key, status=201, body=document, pending=outcome.message_id)
             elif not earlier:
@@ -90,10 +90,11 @@ def place_order_once(key: Key, *, wait: bool, **fields: Any) -> KeptAnswer | Non
     return KeptAnswer(settle(key, order.body), replayed=True)
 
 
-def _record(sms_id: UUID, statement: str, **parameters: Any) -> str | None:
+def _record(outcome: waiting.Outcome, statement: str, **parameters: Any) -> str | None:
     document: str | None = fetch_value(
         statement,
-        sms_id=sms_id,
+        sms_id=outcome.message_id,
+        awaited=outcome.awaited,
         request_id=request_id.get(),
         template=sms_template(),
         currency=settings.SMS_CURRENCY,

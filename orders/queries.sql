@@ -12,8 +12,8 @@ WITH customer AS (
     SELECT customer.id, :item, :amount::numeric FROM customer
     RETURNING *
 ), queued AS (
-    INSERT INTO sms_messages (id, order_id, request_id, phone_number, body)
-    SELECT :sms_id::uuid, placed.id, :request_id, customer.phone_number,
+    INSERT INTO sms_messages (id, order_id, awaited, request_id, phone_number, body)
+    SELECT :sms_id::uuid, placed.id, :awaited, :request_id, customer.phone_number,
            CASE WHEN :transliterate THEN sms_transliterate(sms.body) ELSE sms.body END
     FROM placed, customer,
          format(:template::text, customer.name, placed.item, :currency::text, placed.amount) AS sms (body)

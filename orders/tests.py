@@ -78,6 +78,7 @@ def test_it_answers_at_once_to_who_prefers_so(api, customer, stand_in, worker):
     address = f"/api/orders/{order['id']}/"
     assert eventually(lambda: api.get(address).json()["sms_status"] == "accepted")
     assert "Preference-Applied" not in api.post("/api/orders/", json=LAPTOP).headers
+    assert list(Message.objects.order_by("created_at").values_list("awaited", flat=True)) == [False, True]
 
 
 def test_it_shows_the_state_of_the_sms_wherever_it_shows_an_order(api, customer, no_wait):

@@ -26,12 +26,12 @@ RETRY_AFTER_SECONDS = 5
 
 
 def read_bodies(application: WSGIApplication) -> WSGIApplication:
-    """Give the application short bodies that have been read; have an eighth of the threads read those, at most.
+    """Give the application short bodies that have been read; have a quarter of the threads read those, at most.
 
-    A sixteenth are for long ones, uploads most likely, which are read as they are worked on: they keep no order out.
+    An eighth are for long ones, uploads most likely, which are read as they are worked on: they keep no order out.
     """
-    of_short = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 8))
-    of_long = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 16))
+    of_short = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 4))
+    of_long = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 8))
 
     def reading(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         chunked, length = "HTTP_TRANSFER_ENCODING" in environ, environ.get("CONTENT_LENGTH") or "0"

@@ -35,7 +35,7 @@ WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
 # How many proxies of ours stand in front, each of which adds to X-Forwarded-For; 0: the header is anybody's word.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 WEB_WORKERS = env.int("WEB_WORKERS", default=2)
-WEB_THREADS = env.int("WEB_THREADS", default=256)
+WEB_THREADS = env.int("WEB_THREADS", default=128)
 
 # --- database ---------------------------------------------------------------------------------------------------------
 POSTGRES_HOST = env.str("POSTGRES_HOST", default="")
@@ -139,7 +139,7 @@ SMS_UNKNOWN_HOLD_SECONDS = env.float("SMS_UNKNOWN_HOLD_SECONDS", default=120.0)
 SMS_RESEND_UNKNOWN = env.bool("SMS_RESEND_UNKNOWN", default=True)
 SMS_EXPIRE_HOURS = env.int("SMS_EXPIRE_HOURS", default=24)
 SMS_KEEP_DAYS = env.int("SMS_KEEP_DAYS", default=365)
-SMS_CONCURRENCY = env.int("SMS_CONCURRENCY", default=256)
+SMS_CONCURRENCY = env.int("SMS_CONCURRENCY", default=192)
 SMS_TEMPLATE = env.str(
     "SMS_TEMPLATE",
     default="Hello {name}! Your order for {item} worth {currency} {amount} has been received. Thank you!",

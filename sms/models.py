@@ -37,6 +37,8 @@ class Message(models.Model):
     provider_message_id = models.CharField(max_length=100, db_default="")
     cost = models.CharField(max_length=30, db_default="")
     failure_reason = models.CharField(max_length=200, db_default="")
+    # A request waits for its outcome, or did.
+    awaited = models.BooleanField(db_default=False, editable=False)
     # Of the request that placed the order: its log lines and ours are found by it.
     request_id = models.CharField(max_length=64, db_default="", editable=False)
     queued_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
@@ -51,6 +53,11 @@ class Message(models.Model):
         indexes = (
             models.Index(fields=["due_at"], condition=Q(state__in=("queued", "unknown")), name="sms_messages_due"),
             models.Index(fields=["created_at"], condition=Q(state="queued", attempts=0), name="sms_messages_fresh"),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(awaited=True, state="queued", attempts=0),
+                name="sms_messages_awaited",
+            ),
             models.Index(fields=["due_at"], condition=Q(state="sending"), name="sms_messages_leased"),
             models.Index(
                 fields=["phone_number"],

@@ -2,21 +2,29 @@
 -- index condition has to be stable, and the worker's connections commit each statement.
 
 -- name: claim_due
--- Lease up to :free messages. The newest orders come first (someone may be waiting), and :reserved of the senders are
--- for them alone; the others take what has been due for longest. One whose fate was unknown is flagged: it may come
--- twice.
+-- Lease up to :free messages: those that a request waits for, then those of other new orders, the newest first. :reserved of the
+-- senders are for these alone; the others take what has been due for longest. One whose fate was unknown is flagged: it may
+-- come twice.
 -- SKIP LOCKED: several workers never claim the same row, and never wait for each other.
-WITH fresh AS (
+WITH awaited AS (
     SELECT id FROM sms_messages
-    WHERE state = 'queued' AND attempts = 0 AND created_at > now() - make_interval(secs => :fresh_seconds)
+    WHERE awaited AND state = 'queued' AND attempts = 0 AND created_at > now() - make_interval(secs => :fresh_seconds)
     ORDER BY created_at DESC
     LIMIT :free
     FOR UPDATE SKIP LOCKED
+), fresh AS (
+    SELECT id FROM sms_messages
+    WHERE NOT awaited AND state = 'queued' AND attempts = 0 AND created_at > now() - make_interval(secs => :fresh_seconds)
+    ORDER BY created_at DESC
+    LIMIT :free - (SELECT count(*) FROM awaited)
+    FOR UPDATE SKIP LOCKED
+), young AS (
+    SELECT id FROM awaited UNION ALL SELECT id FROM fresh
 ), backlog AS (
     SELECT id FROM sms_messages
     WHERE state IN ('queued', 'unknown') AND due_at <= now()
     ORDER BY due_at
-    LIMIT greatest(0, least(:free - :reserved, :free - (SELECT count(*) FROM fresh)))
+    LIMIT greatest(0, least(:free - :reserved, :free - (SELECT count(*) FROM young)))
     FOR UPDATE SKIP LOCKED
 )
 UPDATE sms_messages AS m
@@ -25,7 +33,7 @@ SET state = 'sending',
     attempts = m.attempts + 1,
     due_at = now() + make_interval(secs => :lease_seconds),
     updated_at = now()
-WHERE m.id = ANY (ARRAY(SELECT id FROM fresh UNION SELECT id FROM backlog))
+WHERE m.id = ANY (ARRAY(SELECT id FROM young UNION SELECT id FROM backlog))
 RETURNING m.id, m.phone_number, m.body, m.attempts, m.request_id,
           EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number) AS opted_out;
 
@@ -224,7 +232,7 @@ WITH again AS (
         queued_at = now(),
         failure_reason = '',
         updated_at = now()
-    WHERE m.id = ANY (ARRAY(SELECT id FROM outcome)) AND m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
+    WHERE m.id = ANY (:ids::uuid[]) AND m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
         AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number)
     RETURNING id
 )

@@ -18,6 +18,8 @@ from sms.outbox import message_state
 logger = logging.getLogger(__name__)
 
 SENT_STATES = ("accepted", "delivered")
+# What came to nothing was decided, and says nothing of how long a wait takes.
+OPEN_STATES = ("queued", "sending", "unknown")
 MISSES_BEFORE_PAUSE = 3
 PAUSE_SECONDS = 5.0
 
@@ -43,7 +45,7 @@ class Outcome:
             known = self._known.wait(settings.SMS_WAIT_SECONDS)
             if not known:
                 self.state = self._look_up()
-            self._room.note(missed=not known and self.state not in SENT_STATES)
+            self._room.note(missed=not known and self.state in OPEN_STATES)
         return self.state
 
     def _look_up(self) -> str:
@@ -55,7 +57,7 @@ class Outcome:
 
 
 class WaitingRoom:
-    """Who may wait: three quarters of the threads; after some waited in vain, one now and then, until one does not."""
+    """Who may wait: half of the threads at most; after some waited in vain, one now and then, until one does not."""
 
     def __init__(self, seats: int) -> None:
         self._seats = threading.BoundedSemaphore(seats)
@@ -143,7 +145,7 @@ class Listener:
 
 
 _listener = Listener()
-_room = WaitingRoom(max(1, settings.WEB_THREADS * 3 // 4))
+_room = WaitingRoom(max(1, settings.WEB_THREADS // 2))
 
 
 @contextmanager

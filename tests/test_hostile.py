@@ -132,7 +132,7 @@ def test_all_processes_live_and_answer_after_all_that(service):
 
 
 def test_slow_clients_do_not_hold_it_up(service, token):
-    """Half a head costs no thread, half a body one of an eighth of them: who sends no body is always answered."""
+    """Half a head costs no thread, half a body one of a quarter of them: who sends no body is always answered."""
     head = f"POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
     half_a_body = head + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     slow = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(160)]

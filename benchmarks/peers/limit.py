@@ -60,6 +60,7 @@ class Limit:
             "currency": "KES",
             "request_id": secrets.token_hex(16),
             "transliterate": "false",
+            "awaited": "false",
         }
         command = [self.programs / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
         command += ["-T", str(max(1, round(seconds))), "-f", script, "-h", self.host, "-U", "postgres"]

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from conftest import eventually
-from savannah.sql import conninfo
+from savannah.sql import conninfo, fetch_one
 from sms.models import Attempt, Message, OptOut, Pause
 from sms.outbox import QUERIES
 from sms.tests.conftest import PHONE
@@ -215,6 +215,20 @@ def test_a_new_order_overtakes_the_backlog(queue, stand_in, work):
     eventually(lambda: len(stand_in.ledger(PHONE)) > 10)
     reaches(queue("+254712345679"), "accepted")
     assert Message.objects.filter(state="queued").count() > 100
+
+
+def test_a_message_that_a_request_waits_for_goes_first_and_the_newest_of_the_others_next(transactional_db):
+    ages = {
+        "old": timedelta(seconds=9),
+        "awaited": timedelta(seconds=8),
+        "older": timedelta(hours=1),
+        "new": timedelta(),
+    }
+    for name, age in ages.items():
+        at = timezone.now() - age
+        Message.objects.create(phone_number=PHONE, body=name, awaited=name == "awaited", created_at=at, due_at=at)
+    claim = {"free": 1, "reserved": 0, "fresh_seconds": 60, "lease_seconds": 60}
+    assert [fetch_one(QUERIES.claim_due, **claim)[2] for _ in ages] == ["awaited", "new", "old", "older"]
 
 
 def one_outcome():
