@@ -457,6 +457,8 @@ CREATE TABLE sms_messages (
     order_id uuid,
     phone_number character varying(20) NOT NULL,
     body text NOT NULL,
+    encoding character varying(5),
+    segments smallint,
     state character varying(20) DEFAULT 'queued'::character varying NOT NULL,
     possible_duplicate boolean DEFAULT false NOT NULL,
     withdrawn boolean DEFAULT false NOT NULL,

@@ -77,7 +77,7 @@ WITH given AS MATERIALIZED (
     SELECT o.id, o.number, now() - make_interval(secs => o.asked_ago), now() - make_interval(secs => o.answered_ago),
            o.http_status, o.state, o.reason, o.provider_id
     FROM outcome o
-    WHERE o.asked_ago IS NOT NULL AND o.id IN (SELECT id FROM sms_messages WHERE id = ANY (ARRAY(SELECT id FROM outcome)))
+    WHERE o.asked_ago IS NOT NULL AND EXISTS (SELECT FROM sms_messages m WHERE m.id = o.id OFFSET 0) -- one by one
     ON CONFLICT (message_id, number) DO UPDATE
     SET asked_at = excluded.asked_at, answered_at = excluded.answered_at, http_status = excluded.http_status,
         state = excluded.state, reason = excluded.reason, provider_message_id = excluded.provider_message_id

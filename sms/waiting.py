@@ -18,8 +18,6 @@ from sms.outbox import message_state
 logger = logging.getLogger(__name__)
 
 SENT_STATES = ("accepted", "delivered")
-# What came to nothing was decided, and says nothing of how long a wait takes.
-OPEN_STATES = ("queued", "sending", "unknown")
 MISSES_BEFORE_PAUSE = 3
 PAUSE_SECONDS = 5.0
 
@@ -45,7 +43,9 @@ class Outcome:
             known = self._known.wait(settings.SMS_WAIT_SECONDS)
             if not known:
                 self.state = self._look_up()
-            self._room.note(missed=not known and self.state in OPEN_STATES)
+            # One that was called off says nothing of the gateway.
+            if self.state != "cancelled":
+                self._room.note(missed=not known and self.state not in SENT_STATES)
         return self.state
 
     def _look_up(self) -> str:

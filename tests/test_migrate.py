@@ -210,6 +210,22 @@ def test_the_tallies_of_sms_go_back_and_forth(transactional_db):
                 assert set(cursor.fetchall()) == counted
 
 
+@pytest.mark.long
+def test_sms_go_back_and_forth(transactional_db):
+    with scratch_database() as scratch, connected_to(scratch):
+        _at_the_first_version(customers=1, orders=1)
+        for version in ("0006", "0003", "0006"):
+            call_command("migrate", "sms", version, verbosity=0)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "INSERT INTO sms_messages (phone_number, body) VALUES ('+254712345678', repeat('x', 161))"
+                )
+                cursor.execute(
+                    "SELECT DISTINCT sms_document(m)::json ->> 'segments' FROM sms_messages m WHERE body ~ 'xx'"
+                )
+                assert cursor.fetchall() == [("2",)]
+
+
 def test_two_that_start_at_once_follow_each_other(transactional_db):
     with psycopg.connect(conninfo("another migrate"), autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(hashtextextended('migrate', 0))")

@@ -80,7 +80,10 @@ def test_a_message_that_is_called_off_says_nothing_of_the_gateway(transactional_
     room = WaitingRoom(10)
     for _ in range(MISSES_BEFORE_PAUSE):
         assert Outcome(uuid4(), room, awaited=True).wait() == "cancelled"
-    assert room.enter()
+        assert room.enter()
+        room.note(missed=True)
+    assert Outcome(uuid4(), room, awaited=True).wait() == "cancelled"
+    assert not room.enter()
 
 
 @pytest.mark.usefixtures("customer", "worker")

@@ -241,8 +241,8 @@ def one_outcome():
 def fill(messages):
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO sms_messages (phone_number, body, state) "
-            "SELECT '+254712345678', 'B', 'delivered' FROM generate_series(1, %s)",
+            "INSERT INTO sms_messages (phone_number, body, state, created_at) "
+            "SELECT '+254712345678', 'B', 'delivered', now() - make_interval(secs => n) FROM generate_series(1, %s) n",
             [messages],
         )
         cursor.execute("ANALYZE sms_messages")
@@ -250,6 +250,9 @@ def fill(messages):
 
 @pytest.mark.parametrize("messages", [0, 5000])
 def test_outcomes_are_recorded_by_ids_whatever_the_table_held_when_that_was_planned(transactional_db, messages):
+    with transaction.atomic(), connection.cursor() as cursor:
+        # As new, and not as one that is known to be empty.
+        cursor.execute("TRUNCATE sms_messages CASCADE")
     if messages:
         fill(messages)
     with transaction.atomic(), connection.cursor() as cursor:
