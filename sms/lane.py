@@ -1,8 +1,8 @@
 """The lane to the gateway: how many messages may be on their way at once, and when none may.
 
 Open, it lets as many pass as its window is wide. It closes when the gateway fails, is busy, or refuses all of us.
-Closed, it lets one message pass now and then, to see; the first good answer opens it, and the window
-grows from one, a message for each that is answered.
+Closed, it lets one message pass now and then, to see; the first good answer opens it, and the window grows from one, a
+message for each that is answered.
 """
 
 import logging
