@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,6 +40,7 @@ from tests.seed import NOT_HANDED_ON, grown_in, planted
 from tests.shares import InShares, begin_with_the_longest
 
 ROOT = Path(__file__).parent
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
 def _served(_: object) -> WSGIApplication:

@@ -79,5 +79,6 @@ def connected_to(database: str) -> Iterator[None]:
 
 def _lead_to(database: str) -> None:
     connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
+    # First: what another thread opens meanwhile leads there, too.
     connection.settings_dict["NAME"] = database
+    connection.close_pool()  # type: ignore[attr-defined]

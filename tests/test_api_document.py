@@ -6,12 +6,13 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, Service
+from conftest import ROOT, Service, needs_curl
 
 DOCUMENT = (ROOT / "docs" / "api.md").read_text()
 
 
 @pytest.mark.long
+@needs_curl
 def test_its_lines_do_what_it_says_when_pasted(service: Service, tmp_path):
     lines = "\n".join(re.findall(r"```bash\n(.*?)```", DOCUMENT, re.DOTALL))
     lines = lines.replace("localhost:8000", f"localhost:{service.port}")

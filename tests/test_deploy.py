@@ -12,7 +12,7 @@ import pytest
 import requests
 from django.core.management import get_commands
 
-from conftest import ROOT
+from conftest import ROOT, needs_curl
 
 NAMES = re.compile(r"\bsavannah_[a-z0-9_]+")
 DEPLOY = ROOT / "deploy"
@@ -43,6 +43,7 @@ def test_the_operations_guide_names_commands_that_there_are():
     assert named - set(get_commands()) == set()
 
 
+@needs_curl
 def test_the_lines_of_the_operations_guide_that_look_run_as_pasted(service):
     (block,) = (text for text in BLOCKS if "/readyz" in text)
     lines = block.replace("localhost:8000", f"localhost:{service.port}")
@@ -57,6 +58,7 @@ def test_panels_of_the_dashboard_do_not_overlap():
     assert len(cells) == len(set(cells))
 
 
+@needs_curl
 def test_the_smoke_test_passes_here_and_fails_for_another_version(service):
     def smoke(version: str, *, seconds: int) -> subprocess.CompletedProcess[str]:
         command = [str(DEPLOY / "smoke.sh"), service.url, version]
@@ -106,6 +108,7 @@ def hooks() -> Iterator[Hooks]:
         server.shutdown()
 
 
+@needs_curl
 def test_deploying_asks_every_hook_for_the_image(hooks):
     done = hooks.deploy("ghcr.io/savannah/orders@sha256:1f")
     assert done.returncode == 0, done.stderr
@@ -113,6 +116,7 @@ def test_deploying_asks_every_hook_for_the_image(hooks):
     assert hooks.asked == [f"/web?key=s3cret&{image}", f"/worker?key=s3cret&{image}"]
 
 
+@needs_curl
 def test_a_hook_that_refuses_fails_the_deployment_and_no_output_has_the_hook(hooks):
     hooks.refuses = "worker"
     done = hooks.deploy("ghcr.io/savannah/orders:stable")

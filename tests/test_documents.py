@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT, Service
+from conftest import ROOT, Service, needs_curl
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -25,6 +25,7 @@ def test_every_link_leads_somewhere(document):
 
 
 @pytest.mark.long
+@needs_curl
 @pytest.mark.parametrize("guide", ["identity", "provider", "reliability"])
 def test_the_commands_of_a_guide_run_as_pasted(service: Service, guide):
     if guide == "identity":

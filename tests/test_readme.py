@@ -5,7 +5,7 @@ import subprocess
 
 import requests
 
-from conftest import ROOT, Service, eventually
+from conftest import ROOT, Service, eventually, needs_curl
 
 README = (ROOT / "README.md").read_text()
 
@@ -17,6 +17,7 @@ def test_the_tests_that_the_guides_run_are_there():
     assert all((ROOT / path).exists() for path in named), named
 
 
+@needs_curl
 def test_the_first_sms_comes_by_pasting_lines(service: Service):
     _, section = README.split("## Your first SMS", 1)
     commands = re.search(r"```bash\n(.*?)```", section, re.DOTALL)

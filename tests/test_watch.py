@@ -109,10 +109,9 @@ def test_metrics_are_for_this_host_or_for_who_holds_the_token(stranger, settings
     assert stranger.get("/metrics", headers={"Authorization": "Bearer grafana-1"}).status_code == 200
 
 
-def test_metrics_say_when_the_database_is_down(transactional_db, monkeypatch):
-    pool = {**connection.settings_dict["OPTIONS"]["pool"], "timeout": 0.1}
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", pool)
+def test_metrics_say_when_the_database_is_down(transactional_db):
     with connected_to("nowhere"):
+        connection.pool.timeout = 0.1
         answer = watch.metrics(RequestFactory().get("/metrics"))
     assert _samples(answer.content.decode())[("savannah_database_up",)] == 0
 
