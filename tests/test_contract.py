@@ -272,6 +272,17 @@ def test_every_command_of_the_document_finds_what_it_names():
         assert (ROOT / folder / path).exists()
 
 
+def test_what_the_document_installs_is_all_that_its_commands_need():
+    """It installs savannah_test/requirements.txt, and then starts the service and runs the tests with coverage."""
+    assert "pip install -r requirements.txt" in specification.commands()
+    assert any("-m pytest --cov" in line for line in specification.commands())
+    locked = (ROOT / "savannah_test" / "requirements.txt").read_text()
+    service = re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert service
+    for package in (*service, "pytest==", "pytest-cov=="):
+        assert f"\n{package}" in f"\n{locked}"
+
+
 @pytest.mark.long
 def test_the_documents_pytest_lines_collect_tests():
     for line in specification.commands():
