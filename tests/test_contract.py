@@ -250,6 +250,27 @@ def test_tables_have_the_documents_columns(transactional_db):
         cursor.execute("DROP SCHEMA shown CASCADE")
 
 
+def test_tables_have_the_documents_keys(transactional_db):
+    """A primary key, the unique code, and orders that go with their customer."""
+    keys = """
+        SELECT replace(pg_get_constraintdef(oid), 'shown.', '') FROM pg_constraint
+        WHERE conrelid = %s::regclass AND contype IN ('p', 'u', 'f')
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA shown; SET search_path TO shown")
+        for statement in specification.blocks("sql"):
+            cursor.execute(statement.replace("uuid_generate_v4", "gen_random_uuid"))
+        cursor.execute("SET search_path TO public")
+        for table, number in (("customers", 2), ("orders", 2)):
+            shown, ours = (
+                {key for (key,) in cursor.execute(keys, [f"{schema}.{table}"]).fetchall()}
+                for schema in ("shown", "public")
+            )
+            assert len(shown) == number
+            assert shown <= ours
+        cursor.execute("DROP SCHEMA shown CASCADE")
+
+
 def test_every_variable_of_the_document_is_a_setting():
     text = (ROOT / "savannah" / "settings.py").read_text()
     for name in specification.variables() - {"DJANGO_SETTINGS_MODULE"}:
