@@ -94,14 +94,18 @@ _MEANINGS = {
     422: "The Idempotency-Key was used with another body.",
     429: "The caller asks too often; Retry-After says in how many seconds to ask again.",
     500: "The database did not answer.",
+    503: "Too many requests are being read; Retry-After says in how many seconds to ask again.",
 }
 
 NOT_MODIFIED = {304: OpenApiResponse(description="It is what the client has (If-None-Match).")}
 
 
 def errors(*statuses: int) -> dict[int, OpenApiResponse]:
-    """Return the error responses that an operation documents: 403 and 429 where a token is needed, and 500 always."""
-    refusals = (403, 429) if 401 in statuses else ()
+    """Return the error responses that an operation documents.
+
+    403 and 429 where a token is needed, 503 where a body is (savannah/bodies.py), and 500 always.
+    """
+    refusals = (*((403, 429) if 401 in statuses else ()), *((503,) if 411 in statuses else ()))
     return {
         status: OpenApiResponse(UnauthorizedBody if status == 401 else ErrorBody, description=_MEANINGS[status])
         for status in (*statuses, *refusals, 500)
@@ -180,7 +184,7 @@ def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 _HEADERS: dict[str, tuple[str, Callable[[str, int], bool]]] = {
     "X-Request-ID": ("the request's own, or a new one; the log has it, too", lambda name, status: True),
     "WWW-Authenticate": ("the challenge (RFC 6750)", lambda name, status: status == 401),
-    "Retry-After": ("in how many seconds to try again", lambda name, status: status in {409, 429}),
+    "Retry-After": ("in how many seconds to try again", lambda name, status: status in {409, 429, 503}),
     "ETag": (
         "for If-None-Match and If-Match",
         lambda name, status: status in {200, 304} and name.endswith(("_get", "_update", "_patch")),

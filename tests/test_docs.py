@@ -42,3 +42,13 @@ def test_its_authorize_button_asks_for_a_code_as_a_registered_client(service: Se
     )
     assert 'name="password"' in answer.text
     assert requests.get(redirect[1], timeout=60).ok
+
+
+def test_the_document_has_every_refusal_of_a_body(service: Service):
+    document = requests.get(f"{service.url}/api/schema/?format=json", timeout=60).json()
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    with_body = [operation for operation in operations if "requestBody" in operation]
+    assert len(with_body) == 8
+    for operation in with_body:
+        assert operation["responses"].keys() >= {"411", "413", "415", "503"}, operation["operationId"]
+        assert "Retry-After" in operation["responses"]["503"]["headers"]
