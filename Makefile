@@ -27,7 +27,7 @@ tests/clients/node_modules: tests/clients/package-lock.json
 test: .venv/.dev tests/clients/node_modules  ## all tests but the long ones, with branch coverage
 	$(BIN)/python -m pytest -n 4 -m "not long and not rehearsal" --cov --cov-report=term:skip-covered
 
-test-long: .venv/.dev tests/clients/node_modules  ## the long tests: axe over every page, guides as pasted, schemathesis, a backup under load
+test-long: .venv/.dev tests/clients/node_modules  ## the long tests: axe on every page, guides as pasted, schemathesis, a backup under load
 	$(BIN)/python -m pytest -n 4 -m long
 
 fuzz: .venv/.dev  ## thousands of requests that schemathesis makes from the OpenAPI document, all its checks
