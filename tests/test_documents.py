@@ -24,6 +24,20 @@ def test_every_link_leads_somewhere(document):
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_heading_finds_it(document):
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", document.read_text())
+    missing = [link for link in links if link[1] not in _headings(document.parent / (link[0] or document.name))]
+    assert missing == []
+
+
+def _headings(document):
+    """The names that GitHub gives to a document's headings."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.long
 @needs_curl
 @pytest.mark.parametrize("guide", ["identity", "provider", "reliability"])
