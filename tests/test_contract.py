@@ -1,6 +1,7 @@
 """The specification, example by example: what docs/specification.md shows is what the running service answers."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -305,9 +306,18 @@ def test_what_the_document_installs_is_all_that_its_commands_need():
 
 
 @pytest.mark.long
-def test_the_documents_pytest_lines_collect_tests():
+def test_the_documents_pytest_lines_collect_tests_with_their_own_settings():
+    """Also in the shell that has exported the document's variables, as its reader's has."""
+    exported = {"DJANGO_SETTINGS_MODULE": "savannah_test.settings"}
     for line in specification.commands():
         if line.startswith("python -m pytest customers"):
-            command = [sys.executable, *line.split()[1:], "--collect-only", "-q"]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [sys.executable, *line.split()[1:], "--collect-only"],
+                cwd=ROOT,
+                env={**os.environ, **exported},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert done.returncode == 0, done.stdout
+            assert "settings: tests.settings" in done.stdout
