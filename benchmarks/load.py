@@ -20,7 +20,6 @@ class Load:
     """What one run of wrk saw."""
 
     per_second: float
-    p50_ms: float
     p99_ms: float
     errors: int
     sent_share: float
@@ -39,11 +38,11 @@ def run_wrk(url: str, script: str, *, clients: int, seconds: float, **environmen
     found = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
     if not found:
         raise RuntimeError(done.stdout + done.stderr)
-    requests, microseconds, errors, p50, p99, sent = (int(part) for part in found[1].split())
+    requests, microseconds, errors, p99, sent = (int(part) for part in found[1].split())
     good = requests - errors
     if errors > good:
         raise RuntimeError(f"{url}: {errors} of {requests} requests failed")
-    return Load(good / (microseconds / 1e6), p50 / 1000, p99 / 1000, errors, sent / max(1, good))
+    return Load(good / (microseconds / 1e6), p99 / 1000, errors, sent / max(1, good))
 
 
 @dataclass(frozen=True)

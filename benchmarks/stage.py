@@ -25,7 +25,9 @@ ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / "benchmarks" / ".venv" / "bin" / "python"
 DATABASE = "customer_order_db"
 # The same for each: the service's defaults.
-PROCESSES, POOL_SIZE, THREADS = 2, 16, 64
+PROCESSES, POOL_SIZE = 2, 16
+# Those with which the figures of docs/performance.md were taken.
+GUNICORN_THREADS = 64
 CUSTOMERS = 1000
 
 
@@ -60,6 +62,10 @@ class Program:
         root = psutil.Process(self.process.pid)
         found = [root, *root.children(recursive=True)]
         return [process for process in found if process.name() != "postgres"]
+
+    def sms_workers(self) -> list[psutil.Process]:
+        """Return those of its processes that send SMS, for a measurement to hold."""
+        return [process for process in self.tree() if process.cmdline()[-2:] == ["-m", "sms"]]
 
     def memory(self) -> int:
         """Return the proportional set size of the tree in bytes: shared pages are counted once."""
@@ -97,10 +103,9 @@ class Stage:
         self.folder = folder
         self._programs: list[Program] = []
         self.urls: dict[str, str] = {}
-        data = folder / "data"
-        self.host = start_server(data)
+        self._data = folder / "data"
+        self.host = start_server(self._data)
         self._prepare_server()
-        self._data = data
         self.gateway_url = self._start_gateway()
         self.service = self._start_service()
         self.token = self._manage("token")
@@ -113,7 +118,7 @@ class Stage:
         with psycopg.connect(host=self.host, user="postgres", dbname="postgres", autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET max_connections = 400")
         # `manage.py run` starts the server again.
-        stop_server(self.folder / "data")
+        stop_server(self._data)
 
     @staticmethod
     def _programs_of_server() -> Path:
@@ -160,26 +165,12 @@ class Stage:
         self.urls[name] = f"http://127.0.0.1:{port}"
         return program
 
-    def start_fastapi(self, name: str, *, asks_gateway: bool, server: str = "granian") -> None:
+    def start_fastapi(self, name: str, *, asks_gateway: bool) -> None:
         """Start peer (a)."""
         port = free_port()
-        application = "benchmarks.peers.fastapi_app:app"
-        if server == "granian":
-            command = ["-m", "granian", "--interface", "asgi", "--loop", "uvloop", "--no-ws", "--backlog", "2048"]
-            command += ["--port", str(port), "--workers", str(PROCESSES), "--log-level", "warning", application]
-        else:
-            command = [
-                "-m",
-                "uvicorn",
-                "--loop",
-                "uvloop",
-                "--http",
-                "httptools",
-                "--no-access-log",
-                "--port",
-                str(port),
-            ]
-            command += ["--workers", str(PROCESSES), "--backlog", "2048", "--log-level", "warning", application]
+        command = ["-m", "granian", "--interface", "asgi", "--loop", "uvloop", "--no-ws", "--backlog", "2048"]
+        command += ["--port", str(port), "--workers", str(PROCESSES), "--log-level", "warning"]
+        command += ["benchmarks.peers.fastapi_app:app"]
         environment = {
             "DSN": f"postgresql://postgres@/{DATABASE}?host={self.host}",
             "POOL_SIZE": str(POOL_SIZE),
@@ -191,7 +182,7 @@ class Stage:
         """Start peer (b)."""
         port = free_port()
         command = ["-m", "gunicorn", "--worker-class", "gthread", "--workers", str(PROCESSES), "--bind"]
-        command += [f"127.0.0.1:{port}", "--threads", str(THREADS), "--keep-alive", "75", "--backlog", "2048"]
+        command += [f"127.0.0.1:{port}", "--threads", str(GUNICORN_THREADS), "--keep-alive", "75", "--backlog", "2048"]
         environment = {
             "DJANGO_SETTINGS_MODULE": "benchmarks.peers.drf.settings",
             "DB_HOST": self.host,
@@ -279,7 +270,7 @@ class Stage:
     @contextmanager
     def without_worker(self) -> Iterator[None]:
         """Hold the service's SMS worker: what a peer does shall not make work for us."""
-        workers = [process for process in self.service.tree() if "sms" in process.cmdline()]
+        workers = self.service.sms_workers()
         for process in workers:
             process.suspend()
         try:
@@ -292,5 +283,5 @@ class Stage:
         """End everything, and remove what it wrote."""
         for program in reversed(self._programs):
             program.end()
-        stop_server(self.folder / "data")
+        stop_server(self._data)
         shutil.rmtree(self.folder, ignore_errors=True)

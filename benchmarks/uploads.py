@@ -44,9 +44,8 @@ class Uploads:
         self.service = Program("service", folder / "log", [sys.executable, "manage.py", "run"], **self.environment)
         self.service.start(f"http://127.0.0.1:{self.port}/readyz")
         self.token = self._manage("token")
-        for process in self.service.tree():
-            if "worker" in process.cmdline():
-                process.suspend()
+        for process in self.service.sms_workers():
+            process.suspend()
         self.database = psycopg.connect(host=self.host, user="postgres", dbname=DATABASE, autocommit=True)
         self.file = folder / "orders.csv"
         with self.file.open("w") as file:
@@ -111,16 +110,15 @@ class Uploads:
         return seconds
 
     def web(self) -> psutil.Process:
-        """Return the web worker: of granian's processes, the one without children that has the application in it."""
-        grown = [process for process in self.service.tree() if "granian" in " ".join(process.cmdline())]
-        return max(grown, key=lambda process: process.memory_info().rss)
+        """Return the web worker: of granian's processes the largest, which has the application in it."""
+        of_granian = [process for process in self.service.tree() if "granian" in " ".join(process.cmdline())]
+        return max(of_granian, key=lambda process: process.memory_info().rss)
 
     def end(self) -> None:
         """End everything."""
         self.database.close()
-        for process in self.service.tree():
-            if process.status() == psutil.STATUS_STOPPED:
-                process.resume()
+        for process in self.service.sms_workers():
+            process.resume()
         self.service.end()
         stop_server(self.folder / "data")
 

@@ -59,7 +59,6 @@ FROM orders o JOIN customers c ON c.id = o.customer_id
 """
 GET_ORDER = f"{ORDER} WHERE o.id = $1"
 LIST_ORDERS = f"{ORDER} ORDER BY o.created_at DESC, o.id DESC"
-PAGE_OF_ORDERS = f"{ORDER} WHERE (o.created_at, o.id) < ($1, $2) ORDER BY o.created_at DESC, o.id DESC LIMIT $3"
 
 
 @asynccontextmanager
