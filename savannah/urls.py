@@ -5,7 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from accounts.audit_api import AuditList
-from savannah import api, health, openapi, watch
+from savannah import api, health, openapi
 
 urlpatterns = [
     # First what is asked most: Django tries one after the other.
@@ -18,7 +18,7 @@ urlpatterns = [
     re_path(r"^api/", api.answer_unknown_path),
     path("healthz", health.alive),
     path("readyz", health.ready),
-    path("metrics", watch.metrics),
+    path("metrics", health.metrics),
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),

@@ -14,7 +14,7 @@ from django.test import RequestFactory
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import Api, eventually
-from savannah import watch
+from savannah import health
 from savannah.logs import JSONLine, TextLine, request_id
 from savannah.programs import connected_to
 from sms.gateway import Gateway
@@ -112,7 +112,7 @@ def test_metrics_are_for_this_host_or_for_who_holds_the_token(stranger, settings
 def test_metrics_say_when_the_database_is_down(transactional_db):
     with connected_to("nowhere"):
         connection.pool.timeout = 0.1
-        answer = watch.metrics(RequestFactory().get("/metrics"))
+        answer = health.metrics(RequestFactory().get("/metrics"))
     assert _samples(answer.content.decode())[("savannah_database_up",)] == 0
 
 
