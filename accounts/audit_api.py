@@ -11,8 +11,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.audit import QUERIES
-from savannah.api import APIView, Input, Page, Text, stream_list
-from savannah.lists import MOST, STREAMED, asked
+from savannah.api import APIView, Input, Text
+from savannah.lists import LONGEST_PAGE, STREAMED, Page, asked, stream_list
 from savannah.openapi import errors
 from savannah.sql import fetch_one
 
@@ -28,7 +28,7 @@ class AuditQuery(Input):
     subject_id = Text(required=False, help_text="whose history")
     actor = Text(required=False, help_text="the user name of who did it")
     limit = serializers.IntegerField(
-        required=False, min_value=1, max_value=MOST, help_text="a page of so many, and Link to the next one"
+        required=False, min_value=1, max_value=LONGEST_PAGE, help_text="a page of so many, and Link to the next one"
     )
     cursor = serializers.IntegerField(
         required=False, min_value=1, max_value=NEWEST, help_text="where the next page starts: Link has it"

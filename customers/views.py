@@ -17,12 +17,12 @@ from savannah.api import (
     Input,
     Text,
     checked,
+    created,
     deleted,
-    detail,
-    found,
     require_right,
     rights_on,
     uuid_or_404,
+    versioned,
     versions_to_match,
 )
 from savannah.idempotency import answer_once, fingerprint_of, key_of
@@ -133,7 +133,7 @@ class CustomerList(CustomerView):
         fields = checked(CustomerInput, request)
         return answer_once(
             key_of(request, partial(fingerprint_of, fields)),
-            lambda: found(fetch_value(QUERIES.create_customer, **fields), NOT_FOUND, status=201),
+            lambda: created(fetch_value(QUERIES.create_customer, **fields)),
         )
 
 
@@ -170,7 +170,7 @@ class CustomerDetail(CustomerView):
     @shows("customers_get", CustomerOutput)
     def get(self, request: Request, customer_id: str) -> HttpResponse:
         """Get one customer."""
-        return detail(request, fetch_one(QUERIES.get_customer, id=uuid_or_404(customer_id, NOT_FOUND)), NOT_FOUND)
+        return versioned(request, fetch_one(QUERIES.get_customer, id=uuid_or_404(customer_id, NOT_FOUND)), NOT_FOUND)
 
     @updates("customers_update", CustomerInput, CustomerOutput)
     def put(self, request: Request, customer_id: str) -> HttpResponse:
@@ -178,7 +178,7 @@ class CustomerDetail(CustomerView):
         id_ = uuid_or_404(customer_id, NOT_FOUND)
         fields = {**dict.fromkeys(CustomerInput().fields), **checked(CustomerInput, request, partial=True)}
         row = fetch_one(QUERIES.update_customer, id=id_, versions=versions_to_match(request), **fields)
-        return detail(request, row, NOT_FOUND)
+        return versioned(request, row, NOT_FOUND)
 
     @updates("customers_patch", CustomerInput, CustomerOutput)
     def patch(self, request: Request, customer_id: str) -> HttpResponse:

@@ -20,11 +20,13 @@ from desk.placing import CAME_TWICE, CUSTOMER_GONE, NotPlacedError, place_from_f
 from desk.sql import QUERIES, fetch_all, fetch_row
 from orders.placing import QUERIES as ORDER_QUERIES
 from orders.views import OrderInput
-from savannah.api import FIRST_PAGE, violated_constraint
+from savannah.api import violated_constraint
 from savannah.sql import fetch_one, fetch_value
 from sms import outbox
 
 ORDERS_A_PAGE = 20
+# Later than any order: the pages run newest first.
+FIRST_PAGE = {"after_time": "infinity", "after_id": UUID(int=2**128 - 1)}
 ORDER_GONE = "There is no such order. It may have been deleted."
 
 
@@ -56,7 +58,7 @@ def _key(query: QueryDict) -> dict[str, Any]:
     try:
         return {"after_time": datetime.fromisoformat(query.get("before", "")), "after_id": UUID(query.get("id", ""))}
     except ValueError:
-        return dict(zip(("after_time", "after_id"), FIRST_PAGE, strict=True))
+        return FIRST_PAGE
 
 
 # --- customers --------------------------------------------------------------------------------------------------------

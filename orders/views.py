@@ -21,12 +21,13 @@ from savannah.api import (
     Input,
     Text,
     checked,
+    created,
     deleted,
-    detail,
     found,
     prefers,
     rights_on,
     uuid_or_404,
+    versioned,
     versions_to_match,
 )
 from savannah.idempotency import REPLAYED, answer_once, fingerprint_of, key_of
@@ -264,7 +265,7 @@ class OrderList(OrderView):
         order = place_order_once(key, wait=wait, **fields) if key else place_order(wait=wait, **fields)
         if order is None:
             raise NotFound(CUSTOMER_NOT_FOUND)
-        answer = found(order.body, NOT_FOUND, status=201)
+        answer = created(order.body)
         if order.replayed:
             answer.headers[REPLAYED] = "true"
         if not wait:
@@ -303,7 +304,7 @@ class OrderDetail(OrderView):
     @shows("orders_get", OrderOutput)
     def get(self, request: Request, order_id: str) -> HttpResponse:
         """Get one order."""
-        return detail(request, fetch_one(QUERIES.get_order, id=uuid_or_404(order_id, NOT_FOUND)), NOT_FOUND)
+        return versioned(request, fetch_one(QUERIES.get_order, id=uuid_or_404(order_id, NOT_FOUND)), NOT_FOUND)
 
     @updates("orders_update", OrderInput, OrderOutput)
     def put(self, request: Request, order_id: str) -> HttpResponse:
@@ -311,7 +312,7 @@ class OrderDetail(OrderView):
         id_ = uuid_or_404(order_id, NOT_FOUND)
         fields = {**dict.fromkeys(OrderInput().fields), **checked(OrderInput, request, partial=True)}
         row = fetch_one(QUERIES.update_order, id=id_, versions=versions_to_match(request), **fields)
-        return detail(request, row, NOT_FOUND)
+        return versioned(request, row, NOT_FOUND)
 
     @updates("orders_patch", OrderInput, OrderOutput)
     def patch(self, request: Request, order_id: str) -> HttpResponse:

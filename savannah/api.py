@@ -1,25 +1,23 @@
-"""What every API view shares: its fields, errors in the specification's shape, streamed lists. Knows no app."""
+"""What every API view shares: its fields, its answers, errors in the specification's shape. Knows no app."""
 
 import logging
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from django.core.exceptions import DisallowedHost, TooManyFieldsSent
-from django.db import DatabaseError, DataError, IntegrityError, connection
+from django.db import DatabaseError, DataError, IntegrityError
 from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseBase,
     HttpResponseNotModified,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.urls import Resolver404, resolve
 from django.views.defaults import bad_request
@@ -208,11 +206,16 @@ def uuid_or_404(text: str, error: str) -> UUID:
     raise exceptions.NotFound(error)
 
 
-def found(document: str | None, error: str, *, status: int = 200) -> HttpResponse:
+def found(document: str | None, error: str) -> HttpResponse:
     """Answer with a document that PostgreSQL wrote as JSON text; None is a 404 with `error`."""
     if document is None:
         raise exceptions.NotFound(error)
-    return HttpResponse(document, content_type="application/json", status=status)
+    return HttpResponse(document, content_type="application/json")
+
+
+def created(document: str) -> HttpResponse:
+    """Answer 201 with the document of what was made."""
+    return HttpResponse(document, content_type="application/json", status=201)
 
 
 class PreconditionFailed(exceptions.APIException):
@@ -222,7 +225,7 @@ class PreconditionFailed(exceptions.APIException):
     default_detail = "It has changed since you read it: read it again."
 
 
-def detail(request: Request, row: tuple[Any, ...] | None, error: str) -> HttpResponse:
+def versioned(request: Request, row: tuple[Any, ...] | None, error: str) -> HttpResponse:
     """Answer with a document and its version under an ETag; 304 when the client has it (RFC 9110, 13.1.2).
 
     No row is a 404 with `error`; a row without a document is a precondition that failed.
@@ -271,48 +274,7 @@ def _etags(header: str) -> list[str]:
     return [etag.strip() for etag in header.replace("W/", "").split(",")]
 
 
-# The documents of a page joined by commas (str or bytes), and the key of its last row: None when no row follows.
-Page = tuple[Any, ...] | None
-# Later than any row, for a list that runs newest first.
-FIRST_PAGE = ("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff")
-
-
-def stream_list(
-    read_page: Callable[..., Page],
-    first_page: tuple[Any, ...],
-    *,
-    opening: str = "[",
-    separator: str = ",",
-    closing: str = "]",
-) -> HttpResponseBase:
-    """Answer with a JSON array (or what else the three parts make of it), page after page.
-
-    `read_page(*key)` returns the page's documents joined (None: no more) and the key of its last row; `first_page` is
-    the key to begin with. Between pages no connection is held, so that a slow reader holds nothing but its socket.
-    """
-    pages = _pages(read_page(*first_page), read_page)
-    return StreamingHttpResponse(_array(pages, opening, separator, closing), content_type="application/json")
-
-
-def _pages(page: Page, read_page: Callable[..., Page]) -> Iterator[str | bytes]:
-    while page and page[0] is not None:
-        documents, *key = page
-        connection.close()
-        yield documents
-        page = read_page(*key) if key[0] is not None else None
-    connection.close()
-
-
-def _array(pages: Iterator[str | bytes], opening: str, separator: str, closing: str) -> Iterator[str | bytes]:
-    yield opening
-    yield next(pages, "")
-    for documents in pages:
-        yield separator
-        yield documents
-    yield closing
-
-
-def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | None:
+def answer_error(error: Exception, context: Mapping[str, Any]) -> Response:
     """Turn any exception of a view into the specification's error shapes (section "Error Responses")."""
     view: APIView = context["view"]
     if isinstance(error, IntegrityError):
@@ -335,9 +297,8 @@ def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | Non
         challenge = getattr(error, "auth_header", "Bearer")
         body = {"detail": "Authentication credentials were not provided."}
         return Response(body, status=401, headers={"WWW-Authenticate": challenge})
-    detail = error.detail
-    sentence = first_error(detail) if isinstance(detail, (dict, list)) else str(detail)
-    faults = detail if isinstance(detail, dict) else None
+    sentence = first_error(error.detail) if isinstance(error.detail, (dict, list)) else str(error.detail)
+    faults = error.detail if isinstance(error.detail, dict) else None
     return Response(error_body(sentence, faults), status=error.status_code, headers=_headers(error))
 
 

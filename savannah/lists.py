@@ -6,26 +6,31 @@ text. Without `limit` the pages are streamed one after the other; with it, `Link
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from django.http import HttpResponse, HttpResponseBase
+from django.db import connection
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from savannah.api import Input, Page, Text, stream_list, validated
+from savannah.api import Input, Text, validated
 from savannah.sql import fetch_text, only
 
-MOST = 1000
+# The documents of a page joined by commas (str or bytes), and the key of its last row: None when no row follows.
+Page = tuple[Any, ...] | None
+
+LONGEST_PAGE = 1000
 DEFAULT_LIMIT = 100
-# The statements have this number too, and one more.
+# A page of up to so many is `short`: its LIMIT is written out in the statements, one more than it shows.
 SHORT = 100
-# Where it stands, one plan is the best for all values. Elsewhere PostgreSQL has to see those of the filters: of a range
-# that it does not know it expects 0.5 %, and would read and sort the whole of a wide one.
+# Where that stands, one plan is the best for all values. Elsewhere PostgreSQL has to see those of the filters: of a
+# range that it does not know it expects 0.5 %, and would read and sort the whole of a wide one.
 ANY_VALUES = f"LIMIT {SHORT + 1}"
 # How many rows of a whole list are read at once: few at first, so that something comes soon.
 STREAMED_FIRST, STREAMED = 500, 4000
@@ -59,7 +64,7 @@ class ListQuery(Input):
 
     unknown = "unknown_parameter"
     limit = serializers.IntegerField(
-        required=False, min_value=1, max_value=MOST, help_text="a page of so many, and Link to the next one"
+        required=False, min_value=1, max_value=LONGEST_PAGE, help_text="a page of so many, and Link to the next one"
     )
     cursor = Text(required=False, max_length=1000, help_text="where the next page starts: Link has it")
     format = serializers.ChoiceField(list(SHAPES), required=False, help_text="instead of the Accept header")
@@ -99,39 +104,85 @@ def answer_list(request: Request, listing: Listing, query: Mapping[str, Any]) ->
     sort = filters.pop("sort", listing.sorts[0])
     name = filters.pop("format", None) or _accepted(request.META.get("HTTP_ACCEPT", ""))
     shape = SHAPES[name]
-    opening = listing.csv_header + "\r\n" if name == "csv" else shape.opening
-
-    def read_page(key: Any, id_: Any, paged: int | None = None) -> Page:
-        wanted = {name, sort, *filters, *(("after",) if id_ else ())}
-        if paged:
-            wanted |= {"paged", "short"} if paged <= SHORT else {"paged"}
-        size = paged or (STREAMED if id_ else STREAMED_FIRST)
-        statement = only(listing.statement, frozenset(wanted | listing.also(wanted)))
-        page = fetch_text(
-            statement,
-            for_values=bool(filters) and ANY_VALUES not in statement,
-            separator=shape.separator,
-            limit=size,
-            most=size + 1 if paged else size,
-            key=key,
-            id=id_,
-            **filters,
-        )
-        return page and (page[0], *(part and part.decode() for part in page[1:]))
-
+    if name == "csv":
+        shape = replace(shape, opening=f"{listing.csv_header}\r\n")
+    read_page = partial(_read_page, listing, form=name, sort=sort, filters=filters)
     start = _read_cursor(cursor, listing, sort) if cursor else (None, None)
     if limit or cursor:
-        text, *key = read_page(start[0], start[1], limit or DEFAULT_LIMIT) or (b"", None)
-        answer: HttpResponseBase = HttpResponse([opening, text or b"", shape.closing], content_type=shape.content_type)
+        documents, *key = read_page(*start, paged=limit or DEFAULT_LIMIT) or (b"", None)
+        answer: HttpResponseBase = HttpResponse(
+            [shape.opening, documents or b"", shape.closing], content_type=shape.content_type
+        )
         answer.headers["Link"] = _links(request, sort, key)
     else:
-        answer = stream_list(read_page, start, opening=opening, separator=shape.separator, closing=shape.closing)
-        answer.headers["Content-Type"] = shape.content_type
+        answer = stream_list(read_page, start, shape)
     answer.headers["Vary"] = "Accept"
     if name != "json":
         file_name = request.path.strip("/").split("/")[1]
         answer.headers["Content-Disposition"] = f'attachment; filename="{file_name}.{name}"'
     return answer
+
+
+def _read_page(
+    listing: Listing,
+    key: Any,
+    id_: UUID | str | None,
+    *,
+    form: str,
+    sort: str,
+    filters: Mapping[str, Any],
+    paged: int | None = None,
+) -> Page:
+    """Read what follows the row with this key: a page of so many (`paged`), or as much of a stream as comes at once."""
+    wanted = {form, sort, *filters, *(("after",) if id_ else ())}
+    if paged:
+        wanted |= {"paged", "short"} if paged <= SHORT else {"paged"}
+    size = paged or (STREAMED if id_ else STREAMED_FIRST)
+    statement = only(listing.statement, frozenset(wanted | listing.also(wanted)))
+    row = fetch_text(
+        statement,
+        for_values=bool(filters) and ANY_VALUES not in statement,
+        separator=SHAPES[form].separator,
+        limit=size,
+        most=size + 1 if paged else size,
+        key=key,
+        id=id_,
+        **filters,
+    )
+    if row is None:
+        return None
+    documents, *last = row
+    return documents, *(None if part is None else part.decode() for part in last)
+
+
+def stream_list(
+    read_page: Callable[..., Page], first_page: tuple[Any, ...], shape: Shape = SHAPES["json"]
+) -> HttpResponseBase:
+    """Answer with a whole list, page after page.
+
+    `read_page(*key)` returns the page's documents joined (None: no more) and the key of its last row; `first_page` is
+    the key to begin with. Between pages no connection is held, so that a slow reader holds nothing but its socket.
+    """
+    pages = _pages(read_page(*first_page), read_page)
+    return StreamingHttpResponse(_joined(pages, shape), content_type=shape.content_type)
+
+
+def _pages(page: Page, read_page: Callable[..., Page]) -> Iterator[str | bytes]:
+    while page and page[0] is not None:
+        documents, *key = page
+        connection.close()
+        yield documents
+        page = read_page(*key) if key[0] is not None else None
+    connection.close()
+
+
+def _joined(pages: Iterator[str | bytes], shape: Shape) -> Iterator[str | bytes]:
+    yield shape.opening
+    yield next(pages, "")
+    for documents in pages:
+        yield shape.separator
+        yield documents
+    yield shape.closing
 
 
 def _accepted(accept: str) -> str:
