@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.audit import actor
 from savannah.sql import fetch_value, load_queries
+from savannah.text import storable
 
 QUERIES = load_queries(__file__)
 
@@ -60,4 +61,4 @@ def _usernames(issuer: str, claims: Mapping[str, Any]) -> tuple[str, str]:
 
 def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
     value = claims.get(name)
-    return value.replace("\x00", "")[:longest] if isinstance(value, str) else ""
+    return storable(value, longest) if isinstance(value, str) else ""

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.issuer_keys import Keys
+from savannah.text import holds_unstorable, storable
 
 ALGORITHMS = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 # What the header calls an access token (RFC 9068), and what Keycloak's claim of that name does.
@@ -96,7 +97,12 @@ def verified_claims(issuer: Issuer, token: str) -> dict[str, Any] | None:
         return None
     if ID_TOKEN_CLAIMS & claims.keys() or claims.get("typ") not in CLAIMED_TYPES:
         return None
-    return claims if 0 < len(claims["sub"]) <= 255 else None
+    return claims if is_subject(claims["sub"]) else None
+
+
+def is_subject(sub: str) -> bool:
+    """Whether a `sub` can name somebody: 1 to 255 characters (OpenID Connect Core, section 2) that can be stored."""
+    return 0 < len(sub) <= 255 and not holds_unstorable(sub)
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
@@ -108,7 +114,7 @@ def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
 
 def client_of(claims: Mapping[str, Any]) -> str | None:
     """Return the application that the issuer gave the token to."""
-    return next((str(claims[name]) for name in ("client_id", "azp", "appid") if claims.get(name)), None)
+    return next((storable(claims[name], 255) for name in ("client_id", "azp", "appid") if claims.get(name)), None)
 
 
 @cache

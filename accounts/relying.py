@@ -23,7 +23,7 @@ from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthen
 
 from accounts.identities import sign_in_user
 from accounts.issuer_keys import Keys
-from accounts.issuers import LEEWAY_SECONDS, issuer_named
+from accounts.issuers import LEEWAY_SECONDS, is_subject, issuer_named
 from accounts.roles import RoleBackend
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,8 @@ class Backend(OIDCAuthenticationBackend, RoleBackend):
         )
         if claims.get("azp", settings.OIDC_RP_CLIENT_ID) != settings.OIDC_RP_CLIENT_ID:
             raise SuspiciousOperation("The ID token is for another application.")
+        if not is_subject(claims["sub"]):
+            raise SuspiciousOperation("The ID token is about nobody.")
         return claims
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> User | None:

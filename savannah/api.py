@@ -29,7 +29,8 @@ from rest_framework.views import APIView as DRFView
 from rest_framework.views import set_rollback
 
 from savannah.logs import request_id
-from savannah.media import UNSTORABLE, LengthRequired, OrjsonRenderer, holds_unstorable, printable
+from savannah.media import LengthRequired, OrjsonRenderer, printable
+from savannah.text import UNSTORABLE, holds_unstorable
 
 logger = logging.getLogger(__name__)
 

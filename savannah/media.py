@@ -1,7 +1,6 @@
 """JSON in and out: what a request's body may be, and how an answer is written."""
 
 import json
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -14,8 +13,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-UNSTORABLE = "NUL and lone surrogate characters are not allowed."
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+from savannah.text import UNSTORABLE, holds_unstorable
 
 
 class LengthRequired(exceptions.APIException):
@@ -102,7 +100,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise exceptions.ParseError("The request body must be a JSON object.")
     for field, value in data.items():
-        if holds_unstorable(field) or holds_unstorable(value):
+        if holds_unstorable(field) or (isinstance(value, str) and holds_unstorable(value)):
             raise exceptions.ValidationError({printable(field): [UNSTORABLE]})
     return data
 
@@ -122,11 +120,6 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) != len(pairs):
         raise exceptions.ParseError("The request body names a field twice.")
     return data
-
-
-def holds_unstorable(value: Any) -> bool:
-    """Whether `value` is text that PostgreSQL cannot store, or UTF-8 cannot carry."""
-    return isinstance(value, str) and bool(_UNSTORABLE.search(value))
 
 
 def printable(name: str) -> str:

@@ -28,11 +28,11 @@ from savannah.api import Input, error_body
 from savannah.logs import request_id
 from savannah.media import BodyTooLarge, LengthRequired, parse_json_object
 from savannah.sql import ACTOR
+from savannah.text import holds_unstorable
 
 NAMED = 100
 _LONGEST_LINE = 256 * 1024
 _CHUNK = 256 * 1024
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _GUARDED = re.compile("'+[-=+@\t\r\n]")
 FORMATS = {
     "text/csv": "csv",
@@ -255,7 +255,7 @@ def _row(values: list[str | None], columns: Columns) -> Row:
         value = values[place]
         if not value:
             values[place] = None
-        elif _UNSTORABLE.search(value):
+        elif holds_unstorable(value):
             return [None] * len(values), name, "must be UTF-8 without NUL characters."
         elif name in columns.read:
             try:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import aiohttp
 
 from savannah.logs import request_id
+from savannah.text import storable
 
 CONNECT_SECONDS = 1.0
 # Shorter than load balancers' idle time-outs that we know: a connection closed as we write is an unknown fate.
@@ -116,20 +117,17 @@ def read_recipients(reply: Any) -> Reply:
     data = reply["SMSMessageData"]
     if not data["Recipients"]:
         # An unregistered sender: success by its status, and nothing was sent.
-        return Reply("queued", _text(data["Message"], 200), Says.REFUSES)
+        return Reply("queued", storable(data["Message"], 200), Says.REFUSES)
     recipient = data["Recipients"][0]
-    code, reason = int(recipient["statusCode"]), _text(f"{recipient['statusCode']} {recipient['status']}", 200)
+    code, reason = int(recipient["statusCode"]), storable(f"{recipient['statusCode']} {recipient['status']}", 200)
     if code in ACCEPTED:
         return Reply(
-            "accepted", provider_message_id=_text(recipient["messageId"], 100), cost=_text(recipient["cost"], 30)
+            "accepted",
+            provider_message_id=storable(recipient["messageId"], 100),
+            cost=storable(recipient["cost"], 30),
         )
     if code in REJECTED:
         return Reply("rejected", reason)
     if code in WAIT_FOR_FUNDS_OR_SENDER:
         return Reply("queued", reason, Says.REFUSES)
     return Reply("queued", reason, retry_after=HOURS_SECONDS if code in WAIT_FOR_HOURS else None)
-
-
-def _text(value: Any, length: int) -> str:
-    """Return what PostgreSQL can store of the gateway's text."""
-    return str(value).replace("\x00", "")[:length].encode("utf-8", "replace").decode()

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from savannah.text import storable
 from sms.outbox import record_opt_out, record_report
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def _is_the_gateway(secret: str) -> bool:
 
 
 def _field(request: HttpRequest, name: str, length: int) -> str:
-    return request.POST.get(name, "").replace("\x00", "").strip()[:length].encode("utf-8", "replace").decode()
+    return storable(request.POST.get(name, "").strip(), length)
 
 
 def _not_found() -> HttpResponse:

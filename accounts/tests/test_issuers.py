@@ -122,6 +122,24 @@ def test_its_scopes_limit_its_tokens_too(call, keycloak, scope):
     assert 'scope="customers:read"' in call(token).headers["WWW-Authenticate"]
 
 
+@pytest.mark.parametrize("unstorable", ["\x00", "\ud800"], ids=["NUL", "lone surrogate"])
+def test_a_name_that_cannot_be_stored_keeps_nobody_out(call, keycloak, unstorable):
+    names = {
+        "preferred_username": f"wan{unstorable}jiru",
+        "given_name": f"Wan{unstorable}jiru",
+        "email": f"wan{unstorable}jiru@example.com",
+        "azp": f"ti{unstorable}ll",
+    }
+    assert call(keycloak.token(groups=["tills"], email_verified=True, **names)).status_code == 200
+    assert User.objects.get().first_name.replace("?", "") == "Wanjiru"
+
+
+@pytest.mark.parametrize("subject", ["47\x0011", "47\ud80011"], ids=["NUL", "lone surrogate"])
+def test_a_subject_that_cannot_be_stored_is_nobodys(call, keycloak, subject):
+    assert no_entry(call(keycloak.token(groups=["tills"], sub=subject)))
+    assert not Identity.objects.exists()
+
+
 def test_users_are_told_apart_by_issuer_and_sub_alone(call, keycloak):
     User.objects.create_user("wanjiru@127.0.0.1", "wanjiru@example.com")
     for subject in ("4711", "4712", "4711"):

@@ -118,6 +118,7 @@ print(json.dumps([right for right in ("orders.view_order", "orders.delete_order"
         {"told": {"exp": 1}},
         {"told": {"sub": None}},
         {"userinfo": {"sub": "0815"}},
+        {"told": {"sub": "47\x0011"}, "userinfo": {"sub": "47\x0011"}},
         {"algorithm": "HS256", "key": "secret"},
         {"algorithm": "RS512"},
         {"headers": {"kid": "nobody"}},
