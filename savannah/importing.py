@@ -1,7 +1,6 @@
 """What the commands that import a file share: arguments, a progress bar, the last line."""
 
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +8,9 @@ from typing import BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import APIException
+from tqdm import tqdm
 
 from savannah.uploads import Columns, Outcome, Row, format_of, read_rows
-
-_WIDTH = 30
 
 
 def add_file_arguments(parser: CommandParser) -> None:
@@ -49,22 +47,9 @@ def report(command: BaseCommand, outcome: Outcome, *, skip: bool) -> None:
 
 
 def _shown(rows: Iterable[tuple[int, Row]], file: BinaryIO) -> Iterator[tuple[int, Row]]:
-    size = max(1, Path(file.name).stat().st_size)
-    started = shown = time.monotonic()
-    count = 0
-    for count, row in enumerate(rows, 1):
-        yield row
-        now = time.monotonic()
-        if now - shown >= 0.2:
-            shown = now
-            _show(count, now - started, min(file.tell() / size, 1.0))
-    _show(count, time.monotonic() - started, 1.0)
-    sys.stderr.write("\nStoring ...\n")
-
-
-def _show(count: int, seconds: float, share: float) -> None:
-    rate = count / max(seconds, 0.001)
-    left = seconds / share - seconds
-    bar = "#" * round(share * _WIDTH)
-    sys.stderr.write(f"\r[{bar:<{_WIDTH}}] {share:4.0%}  {count:,} rows  {rate:,.0f}/s  {left:.0f} s left ")
-    sys.stderr.flush()
+    # By how much of the file is read: how many rows there will be, nobody knows before its end.
+    with tqdm(total=Path(file.name).stat().st_size, unit="B", unit_scale=True, unit_divisor=1024) as bar:
+        for row in rows:
+            yield row
+            bar.update(file.tell() - bar.n)
+    sys.stderr.write("Storing ...\n")
