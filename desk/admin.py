@@ -1,6 +1,7 @@
 """The admin: every customer, order and SMS, and the users. Changes go the way that the API's changes go."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -32,6 +33,7 @@ from orders.placing import QUERIES as ORDER_QUERIES
 from orders.views import OrderInput
 from savannah.api import Input
 from savannah.sql import fetch_one, fetch_value
+from savannah.uploads import guarded
 from sms import outbox
 from sms.models import Attempt, Message, OptOut
 
@@ -135,10 +137,8 @@ class _Echo:
 
 def _cell(value: object) -> str:
     """Return a value as a spreadsheet may read it: none begins a formula. A phone number's + is no formula's."""
-    text = str(value if value is not None else "")
-    return (
-        f"'{text}" if text[:1] in {"=", "@", "-", "\t", "\r"} or (text[:1] == "+" and not text[1:].isdigit()) else text
-    )
+    text = "" if value is None else str(value)
+    return text if re.fullmatch(r"\+\d+", text) else guarded(text)
 
 
 def _csv(name: str, columns: Iterable[str], queryset: QuerySet[Any]) -> StreamingHttpResponse:

@@ -33,7 +33,7 @@ from savannah.text import holds_unstorable
 NAMED = 100
 _LONGEST_LINE = 256 * 1024
 _CHUNK = 256 * 1024
-_GUARDED = re.compile("'+[-=+@\t\r\n]")
+_FORMULA = re.compile("'*[-=+@\t\r\n]")
 FORMATS = {
     "text/csv": "csv",
     "application/x-ndjson": "ndjson",
@@ -213,9 +213,16 @@ def _places(header: list[str], columns: Columns) -> list[int]:
     return [header.index(name) if name in header else -1 for name in columns.names]
 
 
+def guarded(cell: str) -> str:
+    """Return a cell with an apostrophe before what a spreadsheet would run as a formula, as PostgreSQL's csv_cell does.
+
+    One more where there are some already: an upload takes just one away again.
+    """
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
 def _unguarded(cell: str) -> str:
-    """Return a cell without the apostrophe that a download puts before what a spreadsheet would run as a formula."""
-    return cell[1:].strip() if cell.startswith("'") and _GUARDED.match(cell) else cell.strip()
+    return cell[1:].strip() if cell.startswith("'") and _FORMULA.match(cell) else cell.strip()
 
 
 def _read_ndjson(lines: Iterator[bytes], columns: Columns) -> Iterator[tuple[int, Row]]:

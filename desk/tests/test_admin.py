@@ -1,6 +1,7 @@
 """The admin: what is changed there goes the way of the API, and its lists count nothing."""
 
 import csv
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,11 +9,13 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from customers.models import Customer
+from customers.uploading import COLUMNS
 from desk.admin import _cell
 from desk.models import Deleted
 from desk.placing import CAME_TWICE, PLACED_ALREADY
 from desk.tests.conftest import fields_of, opened, placed, signed_in
 from orders.models import Order
+from savannah.uploads import read_rows
 from sms.models import Message, OptOut
 
 PAGES = [
@@ -204,6 +207,15 @@ def test_an_export_of_sms_says_how_many_segments_each_takes(boss, wanjiku):
     Message.objects.create(phone_number="+254712345678", body="x" * 161)
     (row,) = csv.DictReader(b"".join(act(boss, "sms/message", "export", Message.objects.get())).decode().splitlines())
     assert row["segments"] == "2"
+
+
+def test_an_export_that_is_uploaded_again_is_what_it_was(boss):
+    names = ["=1+1", "'=1+1", "''-2", "'it's", "@x", "+1 2", "Wanjiku"]
+    for number, name in enumerate(names):
+        Customer.objects.create(code=f"C{number}", name=name, phone_number="+254712345678")
+    file = io.BytesIO(b"".join(act(boss, "customers/customer", "export", *Customer.objects.all())))
+    uploaded = {code: name for _, ((code, name, _phone), *_fault) in read_rows(file, "csv", COLUMNS)}
+    assert [uploaded[f"C{number}"] for number in range(len(names))] == names
 
 
 def test_a_cell_is_no_formula():
