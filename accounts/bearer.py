@@ -151,9 +151,13 @@ def _own_caller(token: str) -> tuple[Caller, frozenset[str]] | None:
 _FIND_BEARER_AND_TEXT = f"SELECT found.*, found::text FROM ({QUERIES.find_bearer}) found"  # noqa: S608 - ours
 
 
+def checksum_of(token: str) -> str:
+    """Return the SHA-256 under which a token is kept."""
+    return sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
 def _as_parameters(token: str) -> dict[str, str]:
-    checksum = sha256(token.encode("utf-8", "replace")).hexdigest()
-    return {"checksum": checksum, "default_role": settings.DEFAULT_ROLE}
+    return {"checksum": checksum_of(token), "default_role": settings.DEFAULT_ROLE}
 
 
 def _caller(row: Sequence[Any]) -> tuple[Caller, frozenset[str]]:
@@ -181,9 +185,11 @@ def _foreign_caller(issuer: issuers.Issuer, token: str) -> tuple[Caller, frozens
     if row is None:
         create_user(issuer.url, claims, roles)
         row = fetch_one(QUERIES.find_foreign_user, **wanted)
-    if row is None or not row[3]:
+    if row is None:
         return None
-    user_id, username, is_superuser, _is_active, rights = row
+    user_id, username, is_superuser, is_active, rights = row
+    if not is_active:
+        return None
     scopes = issuers.scopes_of(claims)
     caller = Caller(
         id=user_id,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from accounts.bearer import checksum_of
 from accounts.consents import asked_for, describe
 from accounts.models import Application
-from accounts.provider import checksum_of
 from savannah.sql import fetch_one, load_queries
 
 QUERIES = load_queries(__file__)

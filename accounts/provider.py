@@ -3,7 +3,6 @@
 Rules: OpenID Connect Core 1.0, RFC 6749, RFC 7636 (PKCE), RFC 9068 (JWT access tokens), RFC 9700 (best practice).
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +23,7 @@ from oauth2_provider.scopes import SettingsScopes
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidGrantError, InvalidScopeError
 
-from accounts.bearer import api_scopes
+from accounts.bearer import api_scopes, checksum_of
 from accounts.keys import keys
 from accounts.models import Application, Grant
 from savannah.sql import fetch_one, fetch_value, load_queries
@@ -324,11 +323,6 @@ def describe_token(token: str, client: Application) -> dict[str, Any] | None:
         "iss": settings.OIDC_ISSUER,
         **({"token_type": "Bearer", "aud": API_AUDIENCE} if access.token_checksum == checksum else {}),
     }
-
-
-def checksum_of(token: str) -> str:
-    """Return the SHA-256 under which a token is kept."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def new_access_token(request: Request) -> str:

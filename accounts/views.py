@@ -37,7 +37,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.bearer import Caller, challenge
+from accounts.bearer import Caller, challenge, checksum_of
 from accounts.consents import asked_for, describe, keep_consent, let_in_by, need_not_ask, withdraw
 from accounts.devices import (
     DEVICE_INTERVAL_SECONDS,
@@ -56,7 +56,6 @@ from accounts.provider import (
     Scopes,
     Validator,
     calling_client,
-    checksum_of,
     describe_token,
     end_tokens,
     is_our_resource,
@@ -148,6 +147,11 @@ def _oauth_error(error: str, description: str, status: int = 400, retry_after: i
     return JsonResponse({"error": error, "error_description": description}, status=status, headers=headers)
 
 
+def _user_id(request: HttpRequest) -> int:
+    """Return the id of the user of a page that only those see who are signed in."""
+    return cast("int", request.user.pk)
+
+
 class SignIn(Page, LoginView):
     """`/accounts/login/`."""
 
@@ -158,8 +162,8 @@ class SignIn(Page, LoginView):
         limit = settings.SIGN_INS_PER_MINUTE
         # By its checksum: what is in the field may be a password.
         name = checksum_of(request.POST.get("username", ""))
-        keys = (f"sign-in {client_network(request)}", f"sign-in as {name}")
-        if limit and any(take(key, per_minute=limit) for key in keys):
+        counted = (f"sign-in {client_network(request)}", f"sign-in as {name}")
+        if limit and any(take(key, per_minute=limit) for key in counted):
             return locked_out(request)
         response: HttpResponse = super().post(request, *args, **kwargs)
         return response
@@ -275,7 +279,7 @@ class Authorize(Checked, Page, AuthorizationView):
     def _need_not_ask(self, context: dict[str, Any]) -> bool:
         if "consent" in self._prompt or self.request.method != "GET":
             return False
-        user_id = cast("int", self.request.user.pk)
+        user_id = _user_id(self.request)
         return need_not_ask(user_id, context["application"], context["scopes"], context["redirect_uri"])
 
     def _let_in(self, context: dict[str, Any]) -> HttpResponse:
@@ -292,7 +296,7 @@ class Authorize(Checked, Page, AuthorizationView):
         response: HttpResponse = super().form_valid(form)
         # Set once there is a code.
         if self.success_url:
-            keep_consent(cast("int", self.request.user.pk), application, fields["scope"].split())
+            keep_consent(_user_id(self.request), application, fields["scope"].split())
         return response
 
     def form_invalid(self, form: Form) -> HttpResponse:
@@ -442,14 +446,14 @@ class Device(Checked, LoginRequiredMixin, Page, TemplateView):
         if self._tries_too_often():
             return self.render_to_response({"message": "Too many codes. Wait for a minute."}, status=429)
         allow = request.POST.get("answer") == "allow"
-        if not answer_device(request.POST.get("user_code", ""), cast("Any", request.user).pk, allow=allow):
+        if not answer_device(request.POST.get("user_code", ""), _user_id(request), allow=allow):
             return self.render_to_response({"message": "No device waits with this code."}, status=404)
         return self.render_to_response(
             {"message": "Your device is signed in." if allow else "Your device was refused."}
         )
 
     def _tries_too_often(self) -> bool:
-        return bool(take(f"device codes {cast('Any', self.request.user).pk}", per_minute=DEVICE_TRIES_PER_MINUTE))
+        return bool(take(f"device codes {_user_id(self.request)}", per_minute=DEVICE_TRIES_PER_MINUTE))
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -461,14 +465,14 @@ class Consents(Checked, LoginRequiredMixin, Page, TemplateView):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """List them."""
-        return super().get_context_data(**context, let_in=let_in_by(cast("Any", self.request.user).pk))
+        return super().get_context_data(**context, let_in=let_in_by(_user_id(self.request)))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Shut one out."""
         key = request.POST.get("application", "")
         application = Application.objects.filter(pk=key).first() if re.fullmatch("[0-9]{1,18}", key) else None
         if application:
-            withdraw(cast("Any", request.user).pk, application)
+            withdraw(_user_id(request), application)
         return HttpResponseRedirect(request.path)
 
 
