@@ -49,11 +49,13 @@ LEFT JOIN identities i ON i.user_id = u.id
 WHERE u.id = :user_id;
 
 -- name: remember_keys
+-- The key set of another issuer, for a process that starts while the issuer is away.
 INSERT INTO issuer_keys (issuer, document, fetched_at) VALUES (:issuer, :document::jsonb, now())
 ON CONFLICT (issuer) DO UPDATE SET document = excluded.document, fetched_at = excluded.fetched_at
 RETURNING issuer;
 
 -- name: recall_keys
+-- The key set that any process fetched last; no row: none ever did.
 SELECT document::text FROM issuer_keys WHERE issuer = :issuer;
 
 -- name: tell_who_acts
@@ -96,6 +98,7 @@ SET scopes = ARRAY(SELECT unnest(c.scopes) UNION SELECT unnest(excluded.scopes))
 RETURNING c.id;
 
 -- name: has_consented
+-- Whether a user lets an application do all of this.
 SELECT EXISTS (
     SELECT FROM consents c
     WHERE c.user_id = :user AND c.application_id = :application AND c.scopes @> :scopes::text[]
@@ -113,6 +116,7 @@ WHERE c.id IS NOT NULL OR EXISTS (
 ORDER BY a.name, a.id;
 
 -- name: withdraw_consent
+-- Ask again the next time. The tokens that the application has are for end_tokens.
 DELETE FROM consents WHERE user_id = :user AND application_id = :application RETURNING id;
 
 -- name: lock_family
