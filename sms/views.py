@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from savannah.api import error_body
 from savannah.text import storable
 from sms.outbox import record_opt_out, record_report
 
@@ -66,8 +67,8 @@ def _field(request: HttpRequest, name: str, length: int) -> str:
 
 
 def _not_found() -> HttpResponse:
-    return JsonResponse({"error": "Not found"}, status=404)
+    return JsonResponse(error_body("Not found"), status=404)
 
 
 def _missing(name: str) -> HttpResponse:
-    return JsonResponse({"error": f"Missing required field: {name}"}, status=400)
+    return JsonResponse(error_body(f"Missing required field: {name}"), status=400)

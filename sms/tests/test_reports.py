@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from conftest import eventually
+from conftest import eventually, refused
 from sms.models import Attempt, Message, Report
 from sms.tests.conftest import PHONE
 
@@ -71,7 +71,7 @@ def test_it_lets_nobody_in_without_the_secret(post, accepted):
 def test_it_names_what_a_report_lacks(stranger, post, settings, missing):
     form = {"id": "ATX1", "status": "Success", "phoneNumber": PHONE, missing: "\x00"}
     answer = stranger.post(f"/api/sms/delivery-reports/{settings.SMS_CALLBACK_SECRET}/", data=form)
-    assert (answer.status_code, answer.json()) == (400, {"error": f"Missing required field: {missing}"})
+    assert refused(answer, 400, f"Missing required field: {missing}")
     assert post("opt-outs", senderId="SHOP") == 400
 
 
