@@ -105,7 +105,7 @@ class Control:
 
     async def show(self, _: web.Request) -> web.Response:
         """GET /control/."""
-        return _json(
+        return web.json_response(
             self.state()
             | {
                 "endpoints": [{"method": method, "path": path, "effect": effect} for method, path, effect in ENDPOINTS],
@@ -129,7 +129,7 @@ class Control:
 
     async def show_faults(self, _: web.Request) -> web.Response:
         """GET /control/faults."""
-        return _json(self._faults.as_json())
+        return web.json_response(self._faults.as_json())
 
     async def put_faults(self, request: web.Request) -> web.Response:
         """PUT /control/faults."""
@@ -151,7 +151,7 @@ class Control:
             after=after,
             limit=min(_number(query, "limit", int) or 200, MOST_ENTRIES),
         )
-        return _json(
+        return web.json_response(
             {
                 "entries": [entry.as_json() for entry in entries],
                 "next_after": entries[-1].sequence if entries else after,
@@ -162,15 +162,15 @@ class Control:
     async def count_ledger(self, request: web.Request) -> web.Response:
         """GET /control/ledger/count."""
         to = _phone(request.query.get("to"))
-        return _json({"to": to, "count": self._ledger.count(to)})
+        return web.json_response({"to": to, "count": self._ledger.count(to)})
 
     async def show_traffic(self, _: web.Request) -> web.Response:
         """GET /control/traffic."""
-        return _json(self._traffic.as_json() | {"accepted": self._ledger.total})
+        return web.json_response(self._traffic.as_json() | {"accepted": self._ledger.total})
 
     async def show_reports(self, _: web.Request) -> web.Response:
         """GET /control/reports."""
-        return _json(self._reporter.as_json())
+        return web.json_response(self._reporter.as_json())
 
     async def put_reports(self, request: web.Request) -> web.Response:
         """PUT /control/reports."""
@@ -184,7 +184,7 @@ class Control:
 
     async def show_opt_outs(self, _: web.Request) -> web.Response:
         """GET /control/opt-outs."""
-        return _json(self._opt_outs())
+        return web.json_response(self._opt_outs())
 
     async def put_opt_outs(self, request: web.Request) -> web.Response:
         """PUT /control/opt-outs."""
@@ -222,11 +222,7 @@ class Control:
 
     def _changed(self, state: dict[str, Any]) -> web.Response:
         self._bell.ring()
-        return _json(state)
-
-
-def _json(data: dict[str, Any], status: int = 200) -> web.Response:
-    return web.json_response(data, status=status)
+        return web.json_response(state)
 
 
 def _refusal(reason: str) -> web.HTTPBadRequest:

@@ -78,7 +78,8 @@ def _is_whole(value: object, highest: int) -> bool:
     return isinstance(value, int) and _is_number(value, 0, highest)
 
 
-def _is_ms(value: object) -> bool:
+def is_ms(value: object) -> bool:
+    """Whether a value of JSON is whole milliseconds, an hour at most."""
     return _is_whole(value, LONGEST_MS)
 
 
@@ -89,12 +90,12 @@ def _is_bool(value: object) -> bool:
 _MS = "milliseconds, a whole number"
 _SWITCH = "true or false"
 FIELDS: dict[str, tuple[Callable[[object], bool], str, str]] = {
-    "latency_ms": (_is_ms, _MS, "every answer takes this long, and is accepted at the end of it"),
-    "latency_spread_ms": (_is_ms, _MS, "a random part of this is added to latency_ms"),
+    "latency_ms": (is_ms, _MS, "every answer takes this long, and is accepted at the end of it"),
+    "latency_spread_ms": (is_ms, _MS, "a random part of this is added to latency_ms"),
     "down": (_is_bool, _SWITCH, "every request's connection is reset before anything else is looked at"),
     "hang": (_is_bool, _SWITCH, "not accepted, never answered"),
-    "slow_accept_ms": (_is_ms, _MS, "accepted at once, answered this much later"),
-    "trickle_ms": (_is_ms, _MS, "accepted at once, answered one byte each this many ms"),
+    "slow_accept_ms": (is_ms, _MS, "accepted at once, answered this much later"),
+    "trickle_ms": (is_ms, _MS, "accepted at once, answered one byte each this many ms"),
     "accept_then_hang": (_is_bool, _SWITCH, "accepted, never answered"),
     "accept_then_reset": (_is_bool, _SWITCH, "accepted, then the connection is reset"),
     "reset_before_accept": (_is_bool, _SWITCH, "the connection is reset, not accepted"),

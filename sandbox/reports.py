@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from sandbox.faults import is_ms
 from sandbox.ledger import Entry
 
 NETWORK_CODE = "63902"
@@ -65,9 +66,9 @@ def parse_plan(given: dict[str, Any]) -> ReportPlan:
     """The plan of a JSON object; what it leaves out has its default. Raises ValueError with a mistake."""
     checks: dict[str, tuple[Callable[[object], bool], str]] = {
         "url": (lambda value: value is None or is_web_address(value), "null or an http(s) URL"),
-        "delay_ms": (_is_ms, "milliseconds, a whole number"),
+        "delay_ms": (is_ms, "milliseconds, a whole number"),
         "mode": (lambda value: isinstance(value, str) and value in MODES, f"one of {', '.join(MODES)}"),
-        "retry_ms": (_is_ms, "milliseconds, a whole number"),
+        "retry_ms": (is_ms, "milliseconds, a whole number"),
     }
     for name, value in given.items():
         if name not in checks:
@@ -188,7 +189,3 @@ def _report(entry: Entry, status: str, failure_reason: str) -> dict[str, str]:
         "failureReason": failure_reason,
         "retryCount": "0",
     }
-
-
-def _is_ms(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 3_600_000
