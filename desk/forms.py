@@ -1,5 +1,6 @@
 """What is typed into a form of the desk: read, checked, and kept when somebody else was faster."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError
@@ -20,8 +21,11 @@ def checked(form: Input) -> tuple[dict[str, Any], dict[str, str]]:
     return ({} if faults else form.validated_data), faults
 
 
-def constraint_fault(error: IntegrityError, sentences: Any) -> dict[str, str]:
-    """Return what a violated constraint says of which field; raise the error when it says nothing."""
+def constraint_fault(error: IntegrityError, sentences: Mapping[str, tuple[int, str, str]]) -> dict[str, str]:
+    """Return what a violated constraint says of which field; raise the error when it says nothing.
+
+    `sentences` are the `constraints` of an APIView.
+    """
     violation = violated_constraint(error)
     if violation not in sentences:
         raise error

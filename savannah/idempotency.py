@@ -18,10 +18,9 @@ from django.http import HttpResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
 
-import savannah.sql
 from savannah.sql import fetch_one, fetch_value, load_queries
 
-QUERIES = load_queries(savannah.sql.__file__)
+QUERIES = load_queries(__file__)
 # What says that an answer was given before.
 REPLAYED = "Idempotency-Replayed"
 _SANE = re.compile(r"[!-~]{1,255}")

@@ -30,7 +30,7 @@ def start(name: str, *arguments: str, database: str = "") -> subprocess.Popen[st
     """
     parameters = connection.get_connection_params()
     address = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
-    environment = {name: str(parameters[key]) for name, key in address.items() if parameters.get(key)}
+    environment = {variable: str(parameters[key]) for variable, key in address.items() if parameters.get(key)}
     return subprocess.Popen(
         [program(name), *arguments],
         env={**os.environ, **environment, "PGDATABASE": database or parameters["dbname"]},

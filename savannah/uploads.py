@@ -30,7 +30,8 @@ from savannah.media import BodyTooLarge, LengthRequired, parse_json_object
 from savannah.sql import ACTOR
 from savannah.text import holds_unstorable
 
-NAMED = 100
+# How many of the refused rows an answer names.
+MOST_NAMED = 100
 _LONGEST_LINE = 256 * 1024
 _CHUNK = 256 * 1024
 _FORMULA = re.compile("'*[-=+@\t\r\n]")
@@ -304,7 +305,7 @@ def load(
             cursor.execute(merge, {"actor": ACTOR.get(), "request_id": request_id.get(), **options})
             created, updated, unchanged, late, *_ = cursor.fetchone()
             refused += late
-        cursor.execute("SELECT line, field, reason FROM refused ORDER BY line LIMIT %s", [NAMED])
+        cursor.execute("SELECT line, field, reason FROM refused ORDER BY line LIMIT %s", [MOST_NAMED])
         refusals = [{"line": line, "field": name, "reason": reason} for line, name, reason in cursor.fetchall()]
         if refused and not skip:
             transaction.set_rollback(True)

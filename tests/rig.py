@@ -72,7 +72,6 @@ class Rig:
             # machine either: it would be sent twice, for no outage.
             "SMS_SEND_SECONDS": "8",
             "SMS_UNKNOWN_HOLD_SECONDS": "5",
-            "DJANGO_LOG_LEVEL": "ERROR",
             **changes,
         }
 
