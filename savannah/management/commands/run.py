@@ -37,14 +37,15 @@ class Command(BaseCommand):
             # Where prometheus-client lets the web processes share their counts.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             if part == "web":
-                self._run(folder, [web()])
+                self._run(folder, [web()], announcement=_announcement())
             elif part == "worker":
-                self._run(folder, [*companions(), *upkeep()], announced=True)
+                self._run(folder, [*companions(), *upkeep()])
             else:
                 with owned_data():
                     _require_ports()
                     self._prepare()
-                    self._run(folder, [web(), *companions(), *upkeep()], owner=True)
+                    programs = [web(), *companions(), *upkeep()]
+                    self._run(folder, programs, announcement=_announcement(), owner=True)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
@@ -62,7 +63,7 @@ class Command(BaseCommand):
             users.create_superuser("admin", "admin@example.com", password)
             self.stdout.write(f"First administrator: admin, password {password} (shown this once)")
 
-    def _run(self, folder: str, programs: list[Program], *, announced: bool = False, owner: bool = False) -> None:
+    def _run(self, folder: str, programs: list[Program], *, announcement: str = "", owner: bool = False) -> None:
         # What comes from here on waits for the tree.
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         if self._ending:
@@ -72,7 +73,7 @@ class Command(BaseCommand):
                 folder=folder,
                 programs=programs,
                 log_format=settings.LOG_FORMAT,
-                announcement="" if announced else _announcement(),
+                announcement=announcement,
                 ready_url=f"http://127.0.0.1:{settings.PORT}/readyz",
                 ready_host=settings.PUBLIC_HOST,
                 data_dir=str(settings.DATA_DIR) if owner and settings.EMBEDDED_DATABASE else "",
