@@ -3,12 +3,10 @@
 import secrets
 from dataclasses import dataclass
 
-from django.db import connection
-
 from accounts.bearer import checksum_of
 from accounts.consents import asked_for, describe
 from accounts.models import Application
-from savannah.sql import fetch_one, load_queries
+from savannah.sql import execute, fetch_one, load_queries
 
 QUERIES = load_queries(__file__)
 
@@ -40,18 +38,15 @@ def new_device_code(application: Application, scopes: list[str]) -> DeviceCode:
     """Let a device ask for the scopes. Its code is kept as its SHA-256."""
     letters = "".join(secrets.choice(USER_CODE_LETTERS) for _ in range(8))
     code = DeviceCode(secrets.token_urlsafe(40), f"{letters[:4]}-{letters[4:]}")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            QUERIES.open_device,
-            {
-                "checksum": checksum_of(code.device_code),
-                "user_code": code.user_code,
-                "client_id": application.client_id,
-                "scope": " ".join(scopes),
-                "interval": DEVICE_INTERVAL_SECONDS,
-                "seconds": DEVICE_SECONDS,
-            },
-        )
+    execute(
+        QUERIES.open_device,
+        checksum=checksum_of(code.device_code),
+        user_code=code.user_code,
+        client_id=application.client_id,
+        scope=" ".join(scopes),
+        interval=DEVICE_INTERVAL_SECONDS,
+        seconds=DEVICE_SECONDS,
+    )
     return code
 
 

@@ -2,10 +2,9 @@
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
 from oauth2_provider.models import clear_expired as clear_expired_tokens
 
-from savannah.sql import fetch_value, load_queries
+from savannah.sql import execute, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
 # Entries of the audit that one statement deletes: it is over soon, and orders go on being noted beside it.
@@ -16,10 +15,7 @@ def clear_expired() -> int:
     """Delete tokens, codes, sessions and requests of devices that are over. Returns how many devices that were."""
     clear_expired_tokens()
     call_command("clearsessions")
-    with connection.cursor() as cursor:
-        cursor.execute(QUERIES.clear_devices)
-        count: int = cursor.rowcount
-        return count
+    return execute(QUERIES.clear_devices)
 
 
 def forget_audit() -> int:

@@ -13,12 +13,12 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
 
-from savannah.sql import fetch_one, fetch_value, load_queries
+from savannah.sql import execute, fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
 # What says that an answer was given before.
@@ -131,7 +131,4 @@ def answer_once(key: Key | None, act: Callable[[], HttpResponse]) -> HttpRespons
 
 def forget_old() -> int:
     """Delete the keys that no longer count; return how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(QUERIES.forget_keys)
-        count: int = cursor.rowcount
-        return count
+    return execute(QUERIES.forget_keys)

@@ -104,6 +104,14 @@ def fetch_value(statement: str, **parameters: Any) -> Any:
     return row[0] if row else None
 
 
+def execute(statement: str, **parameters: Any) -> int:
+    """Run a statement of `queries.sql` that returns no row, and return how many it has written or deleted."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"actor": ACTOR.get(), **parameters})
+        count: int = cursor.rowcount
+        return count
+
+
 def conninfo(application_name: str) -> str:
     """Return libpq's address of Django's database, for connections that LISTEN: they live outside the pool.
 

@@ -3,10 +3,9 @@
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest
 
-from savannah.sql import fetch_value, load_queries
+from savannah.sql import execute, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
 
@@ -19,10 +18,7 @@ def take(key: str, *, per_minute: int) -> int:
 
 def forget_old() -> int:
     """Delete what no longer counts; return how many keys that were."""
-    with connection.cursor() as cursor:
-        cursor.execute(QUERIES.forget_throttles)
-        count: int = cursor.rowcount
-        return count
+    return execute(QUERIES.forget_throttles)
 
 
 def client_address(request: HttpRequest) -> str:
