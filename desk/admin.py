@@ -24,6 +24,7 @@ from customers.models import Customer
 from customers.views import QUERIES as CUSTOMER_QUERIES
 from customers.views import CustomerInput
 from desk.finding import find_customers
+from desk.forms import checked
 from desk.pages import uuid_or_none
 from desk.placing import CAME_TWICE, NotPlacedError, place_from_form
 from desk.sql import QUERIES
@@ -94,16 +95,11 @@ class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
         given = super().clean() or {}
         if not self.instance._state.adding:
             self._refuse_if_changed_meanwhile()
-        asked = {name: given[name] for name in names_of(self.rules) if name in given}
-        checked = self.rules(
-            data={name: value if isinstance(value, str) else str(value) for name, value in asked.items()}
-        )
-        if not checked.is_valid():
-            for name in checked.errors:
-                if name in self.fields and not self.has_error(name):
-                    self.add_error(name, str(checked.errors[name][0]).capitalize())
-            return given
-        return {**given, **checked.validated_data}
+        fields, faults = checked(self.rules, {name: str(given[name]) for name in names_of(self.rules) if name in given})
+        for name, fault in faults.items():
+            if name in self.fields and not self.has_error(name):
+                self.add_error(name, fault.capitalize())
+        return {**given, **fields}
 
 
 def names_of(rules: type[Input]) -> list[str]:

@@ -1,12 +1,13 @@
 """What is typed into a form of the desk: read, checked, and kept when somebody else was faster."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.db import IntegrityError
 from django.http import HttpRequest
+from rest_framework.exceptions import ValidationError
 
-from savannah.api import Input, violated_constraint
+from savannah.api import Input, validated, violated_constraint
 
 
 def typed(request: HttpRequest, *names: str) -> dict[str, str]:
@@ -14,11 +15,13 @@ def typed(request: HttpRequest, *names: str) -> dict[str, str]:
     return {name: request.POST.get(name, "") for name in names}
 
 
-def checked(form: Input) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the fields as the API takes them, and what is wrong with them, by field, in the API's words."""
-    form.is_valid()
-    faults = {name: str(errors[0]) for name, errors in form.errors.items()}
-    return ({} if faults else form.validated_data), faults
+def checked(rules: type[Input], given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the fields as the API takes them, or else what is wrong with them, by field, in the API's words."""
+    try:
+        return validated(rules, given), {}
+    except ValidationError as error:
+        faults = cast("dict[str, list[Any]]", error.detail)
+        return {}, {name: str(fault) for name, (fault, *_) in faults.items()}
 
 
 def constraint_fault(error: IntegrityError, sentences: Mapping[str, tuple[int, str, str]]) -> dict[str, str]:

@@ -72,7 +72,7 @@ def add_customer(request: HttpRequest) -> HttpResponse:
         guess = to_international(text)
         return _customer_form(request, {"phone_number": guess} if guess else {"name": text})
     given = _typed_customer(request)
-    fields, faults = checked(CustomerInput(data=given))
+    fields, faults = checked(CustomerInput, given)
     if not faults:
         try:
             with transaction.atomic():
@@ -93,7 +93,7 @@ def edit_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
     if request.method != "POST":
         return _customer_form(request, customer, customer=customer)
     given = _typed_customer(request)
-    fields, faults = checked(CustomerInput(data=given))
+    fields, faults = checked(CustomerInput, given)
     if not faults:
         versions = [request.POST.get("version", "")]
         try:
@@ -154,7 +154,7 @@ def add_order(request: HttpRequest, customer_id: UUID) -> HttpResponse:
 
 
 def _checked_order(given: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    return checked(OrderInput(data={**given, "amount": given["amount"].replace(",", "")}))
+    return checked(OrderInput, {**given, "amount": given["amount"].replace(",", "")})
 
 
 def _customer_page(request: HttpRequest, customer_id: UUID, *, key: str | None = None, **context: Any) -> HttpResponse:
