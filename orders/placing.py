@@ -101,7 +101,8 @@ def _record(outcome: waiting.Outcome, statement: str, **parameters: Any) -> str 
         transliterate=settings.SMS_TRANSLITERATE,
         **parameters,
     )
-    bell.ring_when_committed()
+    if document:
+        bell.ring_when_committed()
     return document
 
 
