@@ -3,6 +3,7 @@
 Source of the rules: Africa's Talking's "Bulk SMS" documentation; the meaning of a failure is decided here alone.
 """
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import TracebackType
@@ -131,3 +132,8 @@ def read_recipients(reply: Any) -> Reply:
     if code in WAIT_FOR_FUNDS_OR_SENDER:
         return Reply("queued", reason, Says.REFUSES)
     return Reply("queued", reason, retry_after=HOURS_SECONDS if code in WAIT_FOR_HOURS else None)
+
+
+def masked(reason: str) -> str:
+    """Return the gateway's words, for a log line, without what may be a phone number, in whatever way it writes one."""
+    return re.sub(r"\d{6,}", "***", reason)

@@ -7,12 +7,11 @@ message for each that is answered.
 
 import logging
 import random
-import re
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sms.gateway import Reply, Says
+from sms.gateway import Reply, Says, masked
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +20,6 @@ SILENCE_TO_CLOSE = 5.0
 FIRST_PROBE_SECONDS = 1.0
 LAST_PROBE_SECONDS = 3.0
 BUSY_SECONDS = 5.0
-
-
-def masked(reason: str) -> str:
-    """Return a gateway's words, for a log line, without what may be a phone number."""
-    return re.sub(r"\d{6,}", "***", reason)
 
 
 @dataclass

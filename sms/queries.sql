@@ -279,8 +279,8 @@ WHERE state IN ('queued', 'unknown') AND due_at <= now();
 SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND datname = current_database();
 
 -- name: read_figures
--- For /metrics, in one object. Reads what is open by its partial indexes, and five minutes of attempts: cheap at any
--- size.
+-- For /metrics, in one object. Reads what is open by its partial indexes (one is of two states, which are both named for
+-- it), and five minutes of attempts: cheap at any size.
 WITH recent AS (
     SELECT state, extract(epoch FROM answered_at - asked_at)::float8 AS seconds
     FROM sms_attempts

@@ -15,8 +15,8 @@ from django.conf import settings
 
 from savannah.logs import request_id
 from savannah.sql import conninfo
-from sms.gateway import Gateway, Reply
-from sms.lane import Lane, masked
+from sms.gateway import Gateway, Reply, masked
+from sms.lane import Lane
 from sms.outbox import LISTENER_NAME, QUERIES
 
 logger = logging.getLogger(__name__)

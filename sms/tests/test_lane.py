@@ -2,8 +2,8 @@
 
 import time
 
-from sms.gateway import Reply, Says
-from sms.lane import FAILURES_TO_CLOSE, Lane, masked
+from sms.gateway import Reply, Says, masked
+from sms.lane import FAILURES_TO_CLOSE, Lane
 
 WORKS = Reply("accepted")
 FAILS = Reply("unknown", "HTTP 500", Says.FAILS)
