@@ -93,7 +93,7 @@ def verified_claims(issuer: Issuer, token: str) -> dict[str, Any] | None:
             leeway=LEEWAY_SECONDS,
             options={"require": ["exp", "iat", "iss", "sub", "aud"]},
         )
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+    except (jwt.PyJWTError, KeyError, ValueError, TypeError, RecursionError):
         return None
     if ID_TOKEN_CLAIMS & claims.keys() or claims.get("typ") not in CLAIMED_TYPES:
         return None

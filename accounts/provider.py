@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import transaction
+from django.db import DataError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
@@ -255,7 +255,7 @@ def read_id_token(token: str) -> IDToken | None:
             options={"verify_exp": False},
         )
         return IDToken(application, get_user_model()._default_manager.get(pk=claims["sub"]))
-    except (jwt.PyJWTError, KeyError, ValueError, ObjectDoesNotExist):
+    except (jwt.PyJWTError, KeyError, ValueError, RecursionError, ObjectDoesNotExist, DataError):
         return None
 
 

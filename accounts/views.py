@@ -26,6 +26,7 @@ from oauth2_provider.exceptions import (
     ClientIdMissmatch,
     InvalidIDTokenError,
     InvalidOIDCClientError,
+    InvalidOIDCRedirectURIError,
     OAuthToolkitError,
 )
 from oauth2_provider.views.base import AuthorizationView, TokenView
@@ -72,6 +73,8 @@ PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-
 # What the columns hold; anything longer is nobody's honest value.
 LONGEST = {"nonce": 255, "code": 255, "code_challenge": 128, "client_id": 255}
 LONGEST_OTHER = 4000
+# oauthlib reads the query once more, and raises ValueError for one.
+_NO_HEX = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class Page:
@@ -114,6 +117,8 @@ def for_clients(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
 
 
 def _fault(request: HttpRequest) -> str | None:
+    if _NO_HEX.search(request.META.get("QUERY_STRING", "")):
+        return "A % in the query is not followed by two hexadecimal digits."
     for parameters in (request.GET, request.POST):
         for name, values in parameters.lists():
             if fault := _parameter_fault(name, values):
@@ -344,6 +349,13 @@ class Logout(Checked, Page, RPInitiatedLogoutView):
         if application is None:
             raise InvalidOIDCClientError
         return application
+
+    def validate_post_logout_redirect_uri(self, application: Application | None, address: str | None) -> None:
+        """Refuse an address that is not the application's, or none at all."""
+        try:
+            super().validate_post_logout_redirect_uri(application, address)
+        except ValueError:
+            raise InvalidOIDCRedirectURIError from None
 
     def do_logout(
         self,

@@ -20,6 +20,7 @@ from django.http import (
     JsonResponse,
 )
 from django.urls import Resolver404, resolve
+from django.views.decorators.csrf import csrf_exempt
 from django.views.defaults import bad_request
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions, serializers
@@ -333,6 +334,7 @@ def database_failure(error: Exception, action: str) -> dict[str, Any]:
     return error_body(f"Failed to {action}: Database connection error")
 
 
+@csrf_exempt
 def answer_unknown_path(request: HttpRequest) -> HttpResponse:
     """Answer 404 in JSON; a path that only lacks its last slash is sent there (308 keeps method and body)."""
     if not request.path.endswith("/"):

@@ -211,6 +211,7 @@ class Docs(SpectacularSwaggerSplitView):
     """`/api/docs/`: the document as a page to read and to try; its script comes by a request of its own."""
 
     schema = None
+    http_method_names = ("get", "head")
     template_name = "savannah/docs.html"
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -22,6 +22,8 @@ def web() -> Program:
     """Return granian, serving the WSGI application."""
     options = {
         "--interface": "wsgi",
+        # By HTTP/2 a body comes without a length, and would be taken for none.
+        "--http": "1",
         "--host": settings.WEB_HOST,
         "--port": settings.PORT,
         "--workers": settings.WEB_WORKERS,

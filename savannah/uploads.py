@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.db import connection, transaction
 from django.http import JsonResponse
@@ -29,6 +30,7 @@ from savannah.logs import request_id
 from savannah.media import BodyTooLarge, LengthRequired, parse_json_object
 from savannah.sql import ACTOR
 from savannah.text import holds_unstorable
+from savannah.utf8 import UNREADABLE
 
 # How many of the refused rows an answer names.
 MOST_NAMED = 100
@@ -144,7 +146,9 @@ def _only_part(request: Request, body: BinaryIO, length: int) -> Iterator[tuple[
     try:
         meta = {**request.META, "CONTENT_LENGTH": str(length)}
         _, files = MultiPartParser(meta, cast("Any", body), [TemporaryFileUploadHandler(request._request)]).parse()
-    except MultiPartParserError as error:
+    except SuspiciousOperation:
+        raise Unreadable("Send one file; the multipart body has too many parts, or one too long.") from None
+    except (MultiPartParserError, *UNREADABLE) as error:
         raise Unreadable(f"The multipart body cannot be read: {error}") from None
     parts = [part for _, parts in files.lists() for part in parts]
     try:

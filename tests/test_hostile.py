@@ -15,7 +15,7 @@ from conftest import Api, Service, eventually
 from savannah.listener import SILENT_SECONDS
 
 HOST = b"Host: localhost\r\nConnection: close\r\n"
-FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
+JSON, FORM = b"application/json", b"application/x-www-form-urlencoded"
 EMPTY = b"Content-Length: 2\r\n\r\n{}"
 CUSTOMER = b'{"name": "Jane", "phone_number": "+254712345678"}'
 
@@ -24,9 +24,15 @@ def get(target: bytes, headers: bytes = b"") -> bytes:
     return b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"%TOKEN%" + headers + b"\r\n"
 
 
-def post(headers: bytes, body: bytes = CUSTOMER, target: bytes = b"/api/customers/") -> bytes:
-    content_type = FORM if target.startswith(b"/o/") else b"Content-Type: application/json\r\n"
+def post(
+    headers: bytes, body: bytes = CUSTOMER, target: bytes = b"/api/customers/", media_type: bytes | None = None
+) -> bytes:
+    content_type = typed(media_type or (FORM if target.startswith(b"/o/") else JSON))
     return b"POST " + target + b" HTTP/1.1\r\n" + HOST + b"%TOKEN%" + content_type + headers + b"\r\n" + body
+
+
+def typed(media_type: bytes) -> bytes:
+    return b"Content-Type: " + media_type + b"\r\n"
 
 
 def sized(body: bytes, headers: bytes = b"", **options: bytes) -> bytes:
@@ -66,6 +72,11 @@ REQUESTS = {
     "an address that is none": (get(b"/o/authorize/?client_id=savannah-docs&redirect_uri=http://["), 302),
     "claims nested too deep": (get(b"/o/authorize/?claims=" + b"[" * 3900), 400),
     "NUL in a sign-in's next page": (get(b"/accounts/login/?next=%00"), 200),
+    "a % in the query of a page": (get(b"/o/authorize/?state=%zz"), 400),
+    "a % in the query of a form": (sized(b"grant_type=x", target=b"/o/token/?a=%zz"), 400),
+    "no last slash of a POST": (sized(CUSTOMER, target=b"/api/customers"), 308),
+    "a POST to nowhere": (sized(CUSTOMER, target=b"/api/order/"), 404),
+    "OPTIONS of the documentation": (b"OPTIONS /api/docs/ HTTP/1.1\r\n" + HOST + b"\r\n", 405),
     # --- the headers ---
     "no Host": (b"GET /api/customers/ HTTP/1.1\r\nConnection: close\r\n%TOKEN%\r\n", 400),
     "somebody else's Host": (
@@ -102,6 +113,22 @@ REQUESTS = {
         b"POST /api/orders/ HTTP/1.1\r\n" + HOST + b"%TOKEN%Content-Type: \xff/\x80\r\n" + EMPTY,
         415,
     ),
+    "a charset that is no charset": (get(b"/api/customers/?search=%ff", typed(b"x/y; charset=rot13")), 200),
+    "a charset that fails": (get(b"/healthz?a=%ff", typed(b"x/y; charset=undefined")), 200),
+    "a charset of escapes": (get(b"/accounts/login/?next=%5Cud800", typed(b"x/y; charset=unicode_escape")), 200),
+    "a charset of 16 bits": (get(b"/api/customers/?search=" + b"%00a" * 20, typed(b"x/y; charset=utf-16")), 400),
+    "an unknown charset of a parameter": (get(b"/static/savannah/savannah.css", typed(b"x/y; a*=nope''x")), 200),
+    "a parameter in pieces that do not fit": (get(b"/healthz", typed(b"x/y; a*=utf-8''x; a*1=y")), 200),
+    "JSON with an unreadable parameter": (sized(CUSTOMER[:-1], media_type=JSON + b"; a*=nope''x"), 400),
+    "a form in another charset": (sized(b"a=b", target=b"/o/token/", media_type=FORM + b"; charset=rot13"), 400),
+    "a part in pieces that do not fit": (
+        sized(
+            b"--B\r\nContent-Disposition: form-data; name*=utf-8''a; name*1=b\r\n\r\n1\r\n--B--\r\n",
+            target=b"/o/token/",
+            media_type=b"multipart/form-data; boundary=B",
+        ),
+        400,
+    ),
     "a form of unknown charset": (sized(b"a=b", b"Content-Type: text/x; charset=?\r\n", target=b"/o/token/"), 400),
     "no UTF-8 in a form": (sized(b"grant_type=%ff&code=\xff", target=b"/o/token/"), 400),
     "a form of 2000 fields": (sized(b"a=1&" * 2000, target=b"/o/token/"), 400),
@@ -121,7 +148,8 @@ def test_it_answers(service, token, name):
     request = request.replace(b"%TOKEN%", f"Authorization: Bearer {token}\r\n".encode())
     status, body = send(service, request, cut_off=name.startswith("cut off"))
     assert status == expected
-    if b" /api/" in request[:20] and body and status != 200:
+    # The documentation is a page.
+    if b" /api/" in request[:20] and b"/docs/" not in request[:20] and body and status != 200:
         assert json.loads(body).keys() & {"error", "detail"}
 
 
@@ -129,6 +157,13 @@ def test_all_processes_live_and_answer_after_all_that(service):
     assert "respawning" not in service.printed.lower()
     assert "starting it again" not in service.printed
     assert requests.get(f"{service.url}/readyz", timeout=60).json()["status"] == "ready"
+
+
+def test_it_speaks_http_1_alone(service):
+    """By HTTP/2 a body has no length, and one that was taken for none would be lost with a 200."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
+        assert connection.recv(9)[3:4] != b"\x04", "SETTINGS"
 
 
 def test_slow_clients_do_not_hold_it_up(service, token):

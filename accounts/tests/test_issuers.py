@@ -214,6 +214,11 @@ def part(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
+def test_a_token_that_names_no_algorithm_gets_nobody_in(call, keycloak):
+    claims = json.dumps({"iss": keycloak.url}).encode()
+    assert no_entry(call(".".join(map(part, (b"{}", claims, b"x")))))
+
+
 def test_neither_an_unsigned_token_nor_one_signed_with_the_public_key_gets_anybody_in(call, keycloak):
     public = next(iter(keycloak.keys.values())).public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

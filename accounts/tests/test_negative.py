@@ -199,6 +199,12 @@ LOGOUT = {
     "with a hint that is none": lambda client: {"id_token_hint": "x.y.z"},
     "with a hint nobody signed": lambda client: {"id_token_hint": forged(aud=client.client_id)},
     "with a hint for a number": lambda client: {"id_token_hint": forged(aud=5)},
+    "with a hint for a NUL": lambda client: {"id_token_hint": forged(aud=NUL)},
+    "to half an address": lambda client: {"client_id": client.client_id, "post_logout_redirect_uri": "http://["},
+    "to a port in words": lambda client: {
+        "client_id": client.client_id,
+        "post_logout_redirect_uri": "http://client.example:http/",
+    },
     "with a NUL": lambda client: {"client_id": NUL},
     "with 20 kB": lambda client: {"id_token_hint": LONG},
 }
