@@ -14,9 +14,10 @@ from sms import bell
 def _read_time(text: str) -> str:
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        # In UTC as well, it has to be of the years that there are in Python: the admin reads it back.
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
         raise ValueError("must be a time such as 2025-09-20T11:00:00Z.") from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).isoformat()
 
 
 COLUMNS = Columns(

@@ -295,3 +295,35 @@ def test_a_command_does_the_same_and_shows_how_far_it_is(transactional_db, tmp_p
     with connection.cursor() as cursor:
         cursor.execute("SELECT actor FROM audit WHERE subject = 'orders' ORDER BY id DESC LIMIT 1")
         assert cursor.fetchone() == ("database user postgres",)
+
+
+def test_a_multipart_body_that_cannot_be_read_is_refused(api):
+    path = "/api/customers/upload/"
+    many = api.post(path, files=[("file", (f"{number}.csv", PEOPLE)) for number in range(101)])
+    long = api.post(path, files={"file": ("a.csv", PEOPLE)}, data={"note": "x" * 3_000_000})
+    for answer in (many, long):
+        refused(answer, 400, "Send one file; the multipart body has too many parts, or one too long.")
+    head = {"Content-Type": "multipart/form-data; boundary=B"}
+    torn = api.post(path, headers=head, data="--B\r\nContent-Disposition: form-data; name*=utf-8''a; name*1=b\r\n\r\n")
+    assert torn.status_code == 400
+    assert torn.json()["error"].startswith("The multipart body cannot be read:")
+    assert not Customer.objects.exists()
+
+
+TIMED = "customer_code,item,amount,order_time\n"
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_is_none_in_utc_is_refused(api, customer, time):
+    answer = api.post("/api/orders/upload/", data=f"{TIMED}CUST001,Tea,5,{time}\n", headers=CSV)
+    assert faults(answer) == [(2, "order_time", "must be a time such as 2025-09-20T11:00:00Z.")]
+
+
+def test_a_time_is_taken_in_any_zone(api, customer):
+    rows = "CUST001,Tea,5,2025-01-02T00:00:00+23:59\nCUST001,Tea,5,2025-01-01T00:01:00.5\n"
+    assert (
+        counts(api.post("/api/orders/upload/", data=f"customer_code,item,amount,order_time\n{rows}", headers=CSV))[0]
+        == 2
+    )
+    times = {order.order_time.isoformat() for order in Order.objects.all()}
+    assert times == {"2025-01-01T00:01:00+00:00", "2025-01-01T00:01:00.500000+00:00"}
