@@ -6,9 +6,10 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from accounts.models import AuditEntry
+from savannah.refusals import Chosen
 
 
-class ApplicationAdmin(ModelAdmin):  # type: ignore[misc]
+class ApplicationAdmin(Chosen):
     """No secret is shown, and none is made here: `manage.py setup_oauth` prints it once."""
 
     list_display = ("name", "client_id", "client_type", "authorization_grant_type", "algorithm")

@@ -4,18 +4,48 @@ import logging
 import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from textwrap import indent
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest  # not for the tree of processes, which knows nothing of Django
 
 # Set by the web for a request, and by the worker for the SMS of that request.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_BUT_END = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _PHONE = re.compile(r"\+?\b[1-9]\d{8,14}\b")
 
 
 def mask_phones(text: str) -> str:
     """Return `text` with all but the first and last three digits of each phone number hidden."""
     return _PHONE.sub(lambda phone: phone[0][:4] + "*" * (len(phone[0]) - 7) + phone[0][-3:], text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
+class Routes(logging.Filter):
+    """Has Django's own lines about a request name its route, not its path: that may hold a secret or a code."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record, and let it pass."""
+        request = getattr(record, "request", None)
+        if request is not None and isinstance(record.args, tuple):
+            # As Django writes it.
+            path = request.path.encode("unicode_escape").decode()
+            route = route_of(request)
+            record.args = tuple(route if arg in {request.path, path} else arg for arg in record.args)
+        return True
+
+
+def route_of(request: "HttpRequest") -> str:
+    """Return what a line or a count says of where a request went."""
+    return request.resolver_match.route if request.resolver_match else "no route"
 
 
 class JSONLine(logging.Formatter):
@@ -40,6 +70,14 @@ class TextLine(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname:7} {name}: {message}", style="{", datefmt="%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line; what a client has put into it neither ends it nor speaks to the terminal."""
+        return _CONTROL.sub(_escaped, super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """Return the traceback, indented: no line of it looks like one of the log."""
+        return indent(_CONTROL_BUT_END.sub(_escaped, super().formatException(ei)), "    ")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""

@@ -195,6 +195,7 @@ MIDDLEWARE = [
     "accounts.audit.Acting",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
+    "savannah.refusals.Refusals",
     "savannah.fork.pages_end",
 ]
 TEMPLATES = [
@@ -412,7 +413,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "savannah.logs.JSONLine"}, "text": {"()": "savannah.logs.TextLine"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "filters": {"routes": {"()": "savannah.logs.Routes"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["routes"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "axes": {"level": "WARNING"},

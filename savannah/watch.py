@@ -10,7 +10,7 @@ from functools import cache
 from django.http import HttpRequest, HttpResponseBase
 from prometheus_client import Histogram
 
-from savannah.logs import request_id
+from savannah.logs import request_id, route_of
 from savannah.metrics import REQUESTS
 
 logger = logging.getLogger(__name__)
@@ -33,8 +33,7 @@ def observed(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[Htt
         id_ = name_request(request.META)
         response = answer(request)
         response.headers["X-Request-ID"] = id_
-        route = request.resolver_match.route if request.resolver_match else "no route"
-        note(request.method or "", route, response.status_code, time.perf_counter() - started)
+        note(request.method or "", route_of(request), response.status_code, time.perf_counter() - started)
         return response
 
     return middleware

@@ -11,11 +11,12 @@ import pytest
 import requests
 from django.db import connection
 from django.test import RequestFactory
+from django.urls import resolve
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import Api, eventually
 from savannah import health
-from savannah.logs import JSONLine, TextLine, request_id
+from savannah.logs import JSONLine, Routes, TextLine, request_id
 from savannah.programs import connected_to
 from sms.gateway import Gateway
 
@@ -139,3 +140,26 @@ def test_a_text_line_reads_like_a_sentence():
     assert TextLine().format(record).endswith("WARNING orders: held up")
     record.fields = {"ms": 12}
     assert TextLine().format(record).endswith("orders: held up  ms=12")
+
+
+def test_nothing_that_a_client_sends_begins_a_line_or_speaks_to_a_terminal():
+    try:
+        raise ValueError("no field \n12:00:00 INFO  forged\x1b[2J")
+    except ValueError as error:
+        text = TextLine().format(_record(str(error), exc_info=sys.exc_info()))
+    first, *others = text.split("\n")
+    assert first.endswith(r"no field \n12:00:00 INFO  forged\x1b[2J")
+    assert all(line.startswith("    ") for line in others)
+    assert "\x1b" not in text
+
+
+def test_a_line_of_djangos_names_the_route_and_no_secret_of_the_path(settings):
+    secret = settings.SMS_CALLBACK_SECRET
+    request = RequestFactory().post(f"/api/sms/delivery-reports/{secret}/")
+    request.resolver_match = resolve(request.path)
+    (handler,) = settings.LOGGING["handlers"].values()
+    assert handler["filters"] == ["routes"]
+    record = _record("Internal Server Error: %s")
+    record.args, record.request = (request.path,), request
+    assert Routes().filter(record)
+    assert record.getMessage() == "Internal Server Error: api/sms/delivery-reports/<str:secret>/"

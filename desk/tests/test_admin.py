@@ -40,6 +40,32 @@ def test_each_page_opens(boss, wanjiku, address):
     assert boss.get(address).status_code == 200
 
 
+MISUSED = [
+    "sms/message/?state=%00", "accounts/auditentry/?action__exact=%00", "sms/optout/?pk=%00", "sms/optout/%00/change/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", MISUSED)
+def test_what_no_column_can_hold_is_refused(boss, address):
+    answer = boss.get(f"/admin/{address}")
+    assert answer.status_code == 400
+    assert "This page cannot use what it was sent." in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "model", ["customers/customer", "orders/order", "sms/message", "auth/user", "auth/group", "accounts/application"]
+)
+@pytest.mark.parametrize("key", ["x", "\x00", "1.5"])
+def test_a_choice_that_is_no_key_is_refused(boss, model, key):
+    action = "export" if model.startswith("sms") else "delete_selected"
+    assert boss.post(f"/admin/{model}/", {"action": action, "_selected_action": key}).status_code == 400
+
+
+def test_an_order_of_what_is_no_customer_is_refused(boss):
+    form = {"customer": "x", "item": "Tea", "amount": "5"}
+    assert boss.post("/admin/orders/order/add/", form).status_code == 400
+
+
 def test_its_menu_shows_what_the_user_may_see_and_leads_back_to_the_desk(boss):
     menu = boss.get("/admin/").content.decode().partition('id="nav-sidebar-apps"')[2].partition("account")[0]
     assert 'href="/"' in menu

@@ -378,3 +378,17 @@ def test_a_form_of_an_old_page_is_refused_in_words(db, wanjiku):
     strict = Client(enforce_csrf_checks=True)
     answer = strict.post("/accounts/logout/", {"csrfmiddlewaretoken": "old"})
     assert (answer.status_code, b"This page was out of date" in answer.content) == (403, True)
+
+
+def test_a_version_that_is_none_is_refused(clerk, wanjiku):
+    order = placed(wanjiku)
+    form = {
+        "code": "NEW",
+        "name": "New",
+        "phone_number": "+254722111222",
+        "item": "Tea",
+        "amount": "5",
+        "version": "\x00",
+    }
+    for address in (f"/customers/{wanjiku.pk}/edit", f"/orders/{order.pk}/edit"):
+        assert clerk.post(address, form).status_code == 400
