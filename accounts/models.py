@@ -26,6 +26,13 @@ class Application(AbstractApplication):
             ),
         )
 
+    def redirect_uri_allowed(self, uri: str) -> bool:
+        """Whether a code may go there; what is no address (a port of words) is nobody's."""
+        try:
+            return bool(super().redirect_uri_allowed(uri))
+        except ValueError:
+            return False
+
     @cached_property
     def jwk_key(self) -> Any:
         """The key that signs this application's ID tokens; the same one for as long as a request lasts."""

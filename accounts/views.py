@@ -293,10 +293,12 @@ class Authorize(Checked, Page, AuthorizationView):
         return self.redirect(uri, context["application"])
 
     def form_valid(self, form: Form) -> HttpResponse:
-        """Answer the consent form; one that names an application which is not there was tampered with."""
+        """Answer the consent form. One that the page did not show was tampered with: nothing of it goes anywhere."""
         fields = form.cleaned_data
         application = Application.objects.filter(client_id=fields["client_id"]).first()
-        if application is None:
+        if application is None or not application.redirect_uri_allowed(fields["redirect_uri"]):
+            return self.form_invalid(form)
+        if not all(map(is_our_resource, fields["resource"].split())):
             return self.form_invalid(form)
         response: HttpResponse = super().form_valid(form)
         # Set once there is a code.

@@ -50,6 +50,7 @@ AUTHORIZATION = {
     "redirect with user info": ({"redirect_uri": "http://client.example@evil.example/callback"}, NO_REDIRECT),
     "redirect with a backslash": ({"redirect_uri": "http://evil.example\\@client.example/callback"}, NO_REDIRECT),
     "redirect to another scheme": ({"redirect_uri": "https://client.example/callback"}, NO_REDIRECT),
+    "redirect to no port": ({"redirect_uri": "http://client.example:-1/callback"}, NO_REDIRECT),
     "redirect to another port": ({"redirect_uri": "http://client.example:81/callback"}, NO_REDIRECT),
     "redirect to a longer path": ({"redirect_uri": f"{CALLBACK}/more"}, NO_REDIRECT),
     "redirect up the path": ({"redirect_uri": f"{CALLBACK}/../evil"}, NO_REDIRECT),
@@ -138,6 +139,8 @@ CONSENT = {
     "for another client": {"client_id": "nobody"},
     "for a client with a NUL": {"client_id": NUL},
     "to another redirect": {"redirect_uri": EVIL},
+    "to another redirect, for what is none": {"redirect_uri": EVIL, "resource": "x"},
+    "for half an address": {"resource": "http://["},
     "for an unknown scope": {"scope": "openid everything"},
     "by another response type": {"response_type": "token"},
     "without a client": {"client_id": ""},
@@ -157,6 +160,14 @@ def test_a_consent_that_was_tampered_with(visitor, till, change):
     assert answer.status_code < 500
     assert "evil" not in answer.headers.get("Location", "")
     assert "code=" not in answer.headers.get("Location", "")
+
+
+def test_a_no_that_is_to_lead_elsewhere(visitor, till):
+    request = {"response_type": "code", "client_id": till.client_id, "redirect_uri": CALLBACK, "scope": "openid"}
+    page = visitor.open("/o/authorize/", params={**request, "prompt": "consent"})
+    answer = visitor.submit(page, redirect_uri=EVIL)
+    assert answer.status_code == 400
+    assert "Location" not in answer.headers
 
 
 def test_a_person_who_says_no(visitor, till):
