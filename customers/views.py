@@ -152,7 +152,7 @@ class CustomerUpload(CustomerView):
         with received(request) as (file, file_format):
             rows = read_rows(file, file_format, COLUMNS)
             return answer_once(
-                key_of(request, partial(digest_of, file)),
+                key_of(request, lambda: fingerprint_of({**query, "file": digest_of(file)})),
                 lambda: answer_upload(store_customers(rows, skip=skip, update=update), skip=skip),
             )
 

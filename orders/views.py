@@ -286,7 +286,7 @@ class OrderUpload(OrderView):
         with received(request) as (file, file_format):
             rows = read_rows(file, file_format, COLUMNS)
             return answer_once(
-                key_of(request, partial(digest_of, file)),
+                key_of(request, lambda: fingerprint_of({**query, "file": digest_of(file)})),
                 lambda: answer_upload(store_orders(rows, skip=skip, notify=notify), skip=skip),
             )
 

@@ -264,6 +264,9 @@ def test_an_upload_with_a_key_is_stored_once(api, customer):
     assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
     assert Order.objects.count() == 2
     assert api.post("/api/orders/upload/", data=ORDERS + "CUST001,I,1\n", headers=key).status_code == 422
+    # No SMS is something else to ask for.
+    assert api.post("/api/orders/upload/?notify=false", data=ORDERS, headers=key).status_code == 422
+    assert api.post("/api/orders/upload/?notify=true", data=ORDERS, headers=key).content == first.content
 
 
 def test_a_stream_of_unknown_length_is_taken_by_the_service(service):
