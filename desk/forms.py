@@ -1,5 +1,6 @@
 """What is typed into a form of the desk: read, checked, and kept when somebody else was faster."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -9,10 +10,24 @@ from rest_framework.exceptions import ValidationError
 
 from savannah.api import Input, validated, violated_constraint
 
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
+
 
 def typed(request: HttpRequest, *names: str) -> dict[str, str]:
     """Return what was typed into each field."""
     return {name: request.POST.get(name, "") for name in names}
+
+
+def amount_as_typed(text: str) -> str:
+    """Return an amount without the spaces and commas between its thousands. Any other comma may be a decimal one."""
+    text = re.sub(r"\s", "", text)
+    return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+
+
+def where_to_type(names: tuple[str, ...], given: dict[str, Any], faults: dict[str, str]) -> str:
+    """Return the field that the cursor belongs in: the first at fault, else the first empty one, else the first."""
+    empty = (name for name in names if not given.get(name))
+    return next((name for name in names if name in faults), next(empty, names[0]))
 
 
 def checked(rules: type[Input], given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

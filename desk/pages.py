@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -34,7 +37,11 @@ def page(right: str, *methods: str) -> Callable[[View], View]:
 
         @wraps(view)
         def redirected(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            response: HttpResponse = login_required(guarded)(request, *args, **kwargs)
+            response: HttpResponse
+            if request.user.is_authenticated:
+                response = guarded(request, *args, **kwargs)
+            else:
+                response = redirect_to_login(_page_of(request))
             if is_from_htmx(request) and isinstance(response, HttpResponseRedirect):
                 # htmx would follow it unseen and take a whole page for a part: the window goes there, or to sign in.
                 to = {"HX-Redirect": response.url} if request.user.is_authenticated else {"HX-Refresh": "true"}
@@ -44,6 +51,16 @@ def page(right: str, *methods: str) -> Callable[[View], View]:
         return require_http_methods(["HEAD", *methods])(never_cache(redirected))
 
     return decorate
+
+
+def _page_of(request: HttpRequest) -> str:
+    """Return the page that is asked for or, of a form, the one that it stands on: nobody can go back to a POST."""
+    if request.method in {"GET", "HEAD"}:
+        return request.get_full_path()
+    page = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(page, {request.get_host()}):
+        return reverse("desk")
+    return urlsplit(page)._replace(scheme="", netloc="").geturl()
 
 
 def is_from_htmx(request: HttpRequest) -> bool:

@@ -1,5 +1,6 @@
 """The counter: find or add a customer, place an order, see its SMS go, put right what was wrong."""
 
+import re
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +15,7 @@ from django.urls import reverse
 from customers.views import QUERIES as CUSTOMER_QUERIES
 from customers.views import CustomerInput, CustomerView
 from desk.finding import find_customers, to_international
-from desk.forms import checked, constraint_fault, overtaken, typed
+from desk.forms import amount_as_typed, checked, constraint_fault, overtaken, typed, where_to_type
 from desk.pages import found_or_404, is_from_htmx, page, uuid_or_none
 from desk.placing import CAME_TWICE, CUSTOMER_GONE, NotPlacedError, place_from_form
 from desk.sql import QUERIES, fetch_all, fetch_row
@@ -27,6 +28,8 @@ from sms import outbox
 ORDERS_A_PAGE = 20
 # Later than any order: the pages run newest first.
 FIRST_PAGE = {"after_time": "infinity", "after_id": UUID(int=2**128 - 1)}
+# As the forms show them.
+CUSTOMER_FIELDS, ORDER_FIELDS = ("name", "phone_number", "code"), ("item", "amount")
 ORDER_GONE = "There is no such order. It may have been deleted."
 
 
@@ -68,9 +71,7 @@ def _key(query: QueryDict) -> dict[str, Any]:
 def add_customer(request: HttpRequest) -> HttpResponse:
     """`/customers/new`: what was searched for in vain is filled in already."""
     if request.method != "POST":
-        text = request.GET.get("q", "").strip()
-        guess = to_international(text)
-        return _customer_form(request, {"phone_number": guess} if guess else {"name": text})
+        return _customer_form(request, _guessed(request.GET.get("q", "").strip()))
     given = _typed_customer(request)
     fields, faults = checked(CustomerInput, given)
     if not faults:
@@ -84,6 +85,13 @@ def add_customer(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("desk-customer", orjson.loads(document)["id"])
     return _customer_form(request, given, faults=faults)
+
+
+def _guessed(text: str) -> dict[str, str]:
+    """Return the field that somebody means who was searched for in vain: no name has a digit."""
+    if phone := to_international(text):
+        return {"phone_number": phone}
+    return {"code" if re.search(r"\d", text) else "name": text}
 
 
 @page("customers.change_customer", "GET", "POST")
@@ -115,12 +123,14 @@ def _is_saved(row: tuple[Any, ...] | None, fields: dict[str, Any], now: dict[str
 
 
 def _typed_customer(request: HttpRequest) -> dict[str, str]:
-    given = typed(request, "code", "name", "phone_number")
+    given = typed(request, *CUSTOMER_FIELDS)
     return {**given, "phone_number": to_international(given["phone_number"]) or given["phone_number"]}
 
 
 def _customer_form(request: HttpRequest, given: dict[str, Any], **context: Any) -> HttpResponse:
-    return render(request, "desk/customer_form.html", {"given": given, **context}, status=_status_of(context))
+    focus = where_to_type(CUSTOMER_FIELDS, given, context.get("faults") or {})
+    shown = {"given": given, "focus": focus, **context}
+    return render(request, "desk/customer_form.html", shown, status=_status_of(context))
 
 
 def _status_of(context: dict[str, Any]) -> int:
@@ -134,14 +144,16 @@ def show_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
     return _customer_page(request, customer_id)
 
 
-@page("orders.add_order", "POST")
+@page("orders.add_order", "GET", "POST")
 def add_order(request: HttpRequest, customer_id: UUID) -> HttpResponse:
     """`/customers/<id>/orders`: place an order, whose SMS is sent; the next page shows how it goes.
 
     A form that comes twice (a double click, a reload, a lost answer) places one order: its key is the order's.
     """
+    if request.method != "POST":
+        return redirect("desk-customer", customer_id)  # this is where a form stands that was not taken
     customer = found_or_404(fetch_row(QUERIES.get_customer, id=customer_id), CUSTOMER_GONE)
-    given = typed(request, "item", "amount")
+    given = typed(request, *ORDER_FIELDS)
     fields, faults = _checked_order(given)
     if faults:
         return _customer_page(request, customer_id, given=given, faults=faults, key=request.POST.get("key"))
@@ -154,7 +166,7 @@ def add_order(request: HttpRequest, customer_id: UUID) -> HttpResponse:
 
 
 def _checked_order(given: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    return checked(OrderInput, {**given, "amount": given["amount"].replace(",", "")})
+    return checked(OrderInput, {**given, "amount": amount_as_typed(given["amount"])})
 
 
 def _customer_page(request: HttpRequest, customer_id: UUID, *, key: str | None = None, **context: Any) -> HttpResponse:
@@ -163,7 +175,9 @@ def _customer_page(request: HttpRequest, customer_id: UUID, *, key: str | None =
     orders = _orders(request, QUERIES.list_orders_of_customer, customer_id=customer_id) if sees_orders else {}
     placed = uuid_or_none(request.GET.get("placed"))
     key = str(uuid_or_none(key) or uuid4())
-    shown = {"customer": customer, "placed": placed, "came_twice": CAME_TWICE, "key": key, **orders, **context}
+    focus = where_to_type(ORDER_FIELDS, context.get("given") or {}, context.get("faults") or {})
+    shown = {"customer": customer, "placed": placed, "came_twice": CAME_TWICE, "key": key, "focus": focus}
+    shown |= {**orders, **context}
     status = 409 if "refusal" in context else 400 if context.get("faults") else 200
     return render(request, "desk/customer.html", shown, status=status)
 
@@ -214,7 +228,7 @@ def edit_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     order = found_or_404(fetch_row(QUERIES.get_order, id=order_id), ORDER_GONE)
     if request.method != "POST":
         return _order_form(request, order, order)
-    given = typed(request, "item", "amount")
+    given = typed(request, *ORDER_FIELDS)
     fields, faults = _checked_order(given)
     if not faults:
         versions = [request.POST.get("version", "")]
@@ -227,7 +241,8 @@ def edit_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
 
 
 def _order_form(request: HttpRequest, order: dict[str, Any], given: dict[str, Any], **context: Any) -> HttpResponse:
-    shown = {"order": order, "given": given, **context}
+    focus = where_to_type(ORDER_FIELDS, given, context.get("faults") or {})
+    shown = {"order": order, "given": given, "focus": focus, **context}
     return render(request, "desk/order_form.html", shown, status=_status_of(context))
 
 

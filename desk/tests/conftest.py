@@ -66,6 +66,11 @@ def names(answer) -> list[str]:
     return re.findall(r'<span class="name">(.*?)</span>', answer.content.decode(), re.DOTALL)
 
 
+def cursor_in(answer) -> list[str]:
+    """Return the names of the fields that ask for the cursor: a browser gives it to the first."""
+    return re.findall(r'<input [^>]*name="(\w+)"[^>]* autofocus', answer.content.decode())
+
+
 def opened(client: Client, address: str) -> dict[str, str]:
     """Open a page with a form, and return the form's fields as they are filled in."""
     return fields_of(client.get(address).content.decode())

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import psycopg
@@ -13,7 +14,7 @@ from conftest import eventually
 from customers.models import Customer
 from desk.finding import find_customers, to_international
 from desk.sql import QUERIES, fetch_all
-from desk.tests.conftest import fields_of, names, opened, placed
+from desk.tests.conftest import cursor_in, fields_of, names, opened, placed
 from orders.models import Order
 from savannah.sql import conninfo
 from sms.models import Message
@@ -22,6 +23,23 @@ from sms.models import Message
 def test_it_sends_a_stranger_to_sign_in():
     answer = Client().get("/orders/00000000-0000-0000-0000-000000000000/?a=b")
     assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/accounts/login/")
+
+
+@pytest.mark.parametrize(
+    ("page", "back"),
+    [
+        ("http://testserver/?q=a", "/?q=a"),
+        ("https://elsewhere.example/", "/"),
+        ("", "/"),
+    ],
+)
+def test_whose_session_ended_comes_back_to_the_page_that_the_form_was_on(db, page, back):
+    answer = Client().post("/orders/00000000-0000-0000-0000-000000000000/delete", headers={"Referer": page})
+    assert parse_qs(urlsplit(answer["Location"]).query)["next"] == [back]
+
+
+def test_the_address_of_an_order_form_leads_to_its_customer(clerk, wanjiku):
+    assert clerk.get(f"/customers/{wanjiku.pk}/orders")["Location"] == f"/customers/{wanjiku.pk}/"
 
 
 def test_it_serves_its_pages_under_a_strict_policy(clerk):
@@ -76,6 +94,7 @@ def test_it_opens_the_customer_when_only_one_is_found(clerk, wanjiku):
 def test_it_adds_a_customer_from_what_was_typed(clerk):
     assert 'value="Njeri"' in clerk.get("/customers/new", {"q": "Njeri"}).content.decode()
     assert 'value="+254733445566"' in clerk.get("/customers/new", {"q": "0733 445566"}).content.decode()
+    assert opened(clerk, "/customers/new?q=NJE01")["code"] == "NJE01"
     answer = clerk.post("/customers/new", {"name": "Njeri", "code": "N1", "phone_number": "0733 445 566"})
     njeri = Customer.objects.get(code="N1")
     assert (njeri.phone_number, answer["Location"]) == ("+254733445566", f"/customers/{njeri.pk}/")
@@ -243,8 +262,11 @@ def test_a_form_sent_by_script_is_told_where_to_go(clerk, wanjiku):
 
 @pytest.mark.parametrize(
     ("amount", "sentence"),
-    [("", "Must be a number."), ("x", "Must be a number."), ("0", "Must be more than 0."), ("1.234", "two decimals")],
-)
+    [
+        ("", "Must be a number."), ("x", "Must be a number."), ("0", "Must be more than 0."), ("1.234", "two decimals"),
+        ("12,50", "Must be a number."), ("1,23,456", "Must be a number."),
+    ],
+)  # fmt: skip
 def test_it_says_what_is_wrong_with_an_order(clerk, wanjiku, amount, sentence):
     answer = clerk.post(f"/customers/{wanjiku.pk}/orders", {"item": "Maize", "amount": amount})
     assert (answer.status_code, sentence in answer.content.decode()) == (400, True)
@@ -252,6 +274,24 @@ def test_it_says_what_is_wrong_with_an_order(clerk, wanjiku, amount, sentence):
     order = placed(wanjiku)
     assert clerk.post(f"/orders/{order.pk}/edit", {"item": "Maize", "amount": amount}).status_code == 400
     assert Order.objects.get().amount == 2280
+
+
+@pytest.mark.parametrize("amount", ["1,234,567.5", " 1 234 567.50 ", "1\u00a0234\u00a0567.5"])
+def test_it_reads_an_amount_as_people_write_it(clerk, wanjiku, amount):
+    address = f"/orders/{placed(wanjiku).pk}/edit"
+    clerk.post(address, {**opened(clerk, address), "amount": amount})
+    assert Order.objects.get().amount == Decimal("1234567.50")
+
+
+def test_the_cursor_is_where_to_type(clerk, wanjiku):
+    new, orders = "/customers/new", f"/customers/{wanjiku.pk}/orders"
+    assert cursor_in(clerk.get("/")) == ["q"]
+    assert cursor_in(clerk.get(new)) == ["name"]
+    assert cursor_in(clerk.get(new, {"q": "Njeri"})) == ["phone_number"]
+    assert cursor_in(clerk.post(new, {"name": "N", "code": "WAN01", "phone_number": "0733445566"})) == ["code"]
+    assert cursor_in(clerk.get(f"/customers/{wanjiku.pk}/")) == ["item"]
+    assert cursor_in(clerk.post(orders, {"item": "Maize", "amount": "ten"})) == ["amount"]
+    assert cursor_in(clerk.get(f"/orders/{placed(wanjiku).pk}/edit")) == ["item"]
 
 
 def test_it_edits_an_order(clerk, wanjiku):
