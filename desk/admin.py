@@ -14,7 +14,10 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import F, Func, Model, Q, QuerySet, SmallIntegerField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
-from django.utils.html import format_html
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -28,7 +31,7 @@ from desk.forms import checked
 from desk.pages import uuid_or_none
 from desk.placing import CAME_TWICE, NotPlacedError, place_from_form
 from desk.sql import QUERIES
-from desk.words import STATES, word_for
+from desk.words import ANSWERS, STATES, word_for
 from orders.models import Order
 from orders.placing import QUERIES as ORDER_QUERIES
 from orders.views import OrderInput
@@ -340,12 +343,12 @@ class MessageAdmin(ReadOnly):
 
     @admin.display(description="History")
     def history(self, message: Message) -> str:
-        """Show each attempt."""
+        """Show each attempt as the desk says it."""
         lines = [
-            f"{attempt.number}: {attempt.asked_at:%Y-%m-%d %H:%M:%S} {attempt.state} {attempt.reason}".strip()
+            (f"{date_format(localtime(attempt.asked_at), 'j M Y, H:i:s')}: {ANSWERS[attempt.state]}", attempt.reason)
             for attempt in Attempt.objects.filter(message_id=message.pk).order_by("number")
         ]
-        return format_html("<pre>{}</pre>", "\n".join(lines) or "not asked yet")
+        return format_html_join(mark_safe("<br>"), "{} {}", lines) or "not asked yet"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str

@@ -73,8 +73,8 @@ def round_up(value: Decimal | int) -> float:
 
 
 def short(value: float) -> str:
-    """Return a figure as short as a scale needs it: 1.5k, 20k, 3M."""
-    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    """Return a figure as short as a scale needs it: 1.5k, 20M, 3bn."""
+    for unit, name in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if value >= unit:
             return f"{value / unit:.3g}{name}"
     return f"{value:g}"

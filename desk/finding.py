@@ -11,7 +11,7 @@ _DIGITS = re.compile(r"[\d\s()./+-]+")
 _LIKE_SIGNS = re.compile(r"([\\%_])")
 
 
-def find_customers(text: str, limit: int = 8) -> list[dict[str, Any]]:
+def find_customers(text: str, limit: int) -> list[dict[str, Any]]:
     """Return the customers whose code, phone or name `text` may be the beginning of; the likeliest first."""
     text = " ".join(text.replace("\x00", "").split())[:100]
     if not text:

@@ -1,5 +1,6 @@
 """The overview: is all well, and how did the last days go?"""
 
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.shortcuts import render
 from desk.charts import bar_chart, parts_of, percent
 from desk.pages import page
 from desk.sql import QUERIES, fetch_all, fetch_row
-from desk.words import STATES
+from desk.words import STATES, remedy_for
 from sms.outbox import count_workers, oldest_due_seconds
 
 PERIODS = (7, 30, 90)
@@ -33,6 +34,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     money = f"{settings.SMS_CURRENCY} {{:,.2f}}"
     context = {
         "days": days,
+        "day_begins": datetime.combine(figures[-1]["day"], time(), UTC),
         "periods": PERIODS,
         "today": figures[-1],
         "health": _health(),
@@ -43,6 +45,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "cost": bar_chart([(day["day"], day["cost"]) for day in figures], money),
         "cost_sum": sum((day["cost"] for day in figures), Decimal(0)),
         "parts": parts_of([(STATES[state].word, state, number) for state, number in by_state.items()]),
+        # The admin's lists are for staff.
+        "sees_sms": request.user.is_staff and request.user.has_perm("sms.view_message"),
         "sms_sum": sum(by_state.values()),
         "delivered": percent(by_state["delivered"], sum(by_state[state] for state in HANDED_OVER)),
     }
@@ -69,7 +73,7 @@ def _gateway(gateway: dict[str, Any], pauses: list[dict[str, Any]]) -> dict[str,
     if pauses:
         needs_help = any(pause["needs_help"] for pause in pauses)
         tone, says = ("bad", "Needs you") if needs_help else ("odd", "Held up")
-        return {"name": "Gateway", "tone": tone, "says": says, "note": pauses[0]["reason"]}
+        return {"name": "Gateway", "tone": tone, "says": says, "note": remedy_for(pauses[0]["reason"])}
     if not gateway["asked"]:
         return {"name": "Gateway", "tone": "good", "says": "Ready", "note": "not asked in the last minute"}
     refused = gateway["asked"] - gateway["accepted"]

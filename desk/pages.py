@@ -6,10 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -51,6 +53,16 @@ def page(right: str, *methods: str) -> Callable[[View], View]:
         return require_http_methods(["HEAD", *methods])(never_cache(redirected))
 
     return decorate
+
+
+def in_shop_time(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Have every page show its times as the clock in the shop does."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        with timezone.override(settings.DESK_TIME_ZONE):
+            return answer(request)
+
+    return middleware
 
 
 def _page_of(request: HttpRequest) -> str:

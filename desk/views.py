@@ -26,6 +26,7 @@ from savannah.sql import fetch_one, fetch_value
 from sms import outbox
 
 ORDERS_A_PAGE = 20
+MATCHES_SHOWN = 8
 # Later than any order: the pages run newest first.
 FIRST_PAGE = {"after_time": "infinity", "after_id": UUID(int=2**128 - 1)}
 # As the forms show them.
@@ -35,17 +36,21 @@ ORDER_GONE = "There is no such order. It may have been deleted."
 
 @page("customers.view_customer", "GET")
 def counter(request: HttpRequest) -> HttpResponse:
-    """`/`: the latest orders, and what the search found. Enter opens the customer when there is only one."""
+    """`/`: the latest orders, and what the search found.
+
+    Enter opens the customer when there is only one; not so the Back of a browser, whose address says `list`.
+    """
     text = request.GET.get("q", "")
-    customers = find_customers(text)
+    customers = find_customers(text, MATCHES_SHOWN + 1)
+    found = {"q": text, "customers": customers[:MATCHES_SHOWN], "are_more": len(customers) > MATCHES_SHOWN}
     if is_from_htmx(request):
-        return render(request, "desk/found.html", {"q": text, "customers": customers})
-    if len(customers) == 1:
+        return render(request, "desk/found.html", found)
+    if len(customers) == 1 and "list" not in request.GET:
         return redirect("desk-customer", customers[0]["id"])
     deleted_id = uuid_or_none(request.GET.get("deleted"))
     deleted = fetch_row(QUERIES.get_deleted, id=deleted_id) if deleted_id else None
     orders = _orders(request, QUERIES.list_orders) if request.user.has_perm("orders.view_order") else {}
-    return render(request, "desk/counter.html", {"q": text, "customers": customers, "deleted": deleted, **orders})
+    return render(request, "desk/counter.html", {"deleted": deleted, **found, **orders})
 
 
 def _orders(request: HttpRequest, statement: str, **parameters: Any) -> dict[str, Any]:
@@ -88,10 +93,10 @@ def add_customer(request: HttpRequest) -> HttpResponse:
 
 
 def _guessed(text: str) -> dict[str, str]:
-    """Return the field that somebody means who was searched for in vain: no name has a digit."""
+    """Return the field that somebody means who was searched for in vain: a word with a digit is a code."""
     if phone := to_international(text):
         return {"phone_number": phone}
-    return {"code" if re.search(r"\d", text) else "name": text}
+    return {"code" if re.fullmatch(r"\S*\d\S*", text) else "name": text}
 
 
 @page("customers.change_customer", "GET", "POST")
@@ -209,7 +214,7 @@ def show_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
 def _with_times(sms: dict[str, Any]) -> dict[str, Any]:
     """Return an SMS whose history is one list, oldest first, its times no longer text."""
     history = [
-        {"time": datetime.fromisoformat(attempt["asked_at"]), "word": attempt["status"], "reason": attempt["reason"]}
+        {"time": datetime.fromisoformat(attempt["asked_at"]), "answer": attempt["status"], "reason": attempt["reason"]}
         for attempt in sms["attempts"]
     ] + [
         {

@@ -24,9 +24,23 @@ STATES = {
     "cancelled": Word("Cancelled", "plain", "It was called off before it was sent."),
     "expired": Word("Too late", "bad", "It waited too long and was given up."),
 }
+# What an attempt came to, from where its SMS had been given to the gateway.
+ANSWERS = {"accepted": "taken", "queued": "not taken", "rejected": "refused", "unknown": "no clear answer"}
+# What only people can mend, by a sign of it in what the gateway says.
+REMEDIES = {
+    "InsufficientBalance": "Top up the gateway's account",
+    "InvalidSenderId": "The sender name is not registered",
+    "HTTP 401": "The API key is not right",
+    "HTTP 403": "The API key is not right",
+}
 NONE = Word("No SMS", "plain", "There is no SMS for this order.")
 
 
 def word_for(state: str | None) -> Word:
     """Return the words for a state; None: the order has no SMS."""
     return STATES.get(state or "", NONE)
+
+
+def remedy_for(reason: str) -> str:
+    """Return what there is to do; the gateway's own words when that is not known."""
+    return next((remedy for sign, remedy in REMEDIES.items() if sign in reason), reason)

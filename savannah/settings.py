@@ -8,6 +8,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.templatetags.static import static
@@ -155,6 +156,12 @@ SMS_CALLBACK_SECRET = env.str(
 # --- desk -------------------------------------------------------------------------------------------------------------
 # What stands for the leading 0 of a number as people say it: 254 is Kenya.
 DESK_CALLING_CODE = env.str("DESK_CALLING_CODE", default="254")
+# What the clock in the shop shows. The API, the database and the logs are UTC whatever it is.
+DESK_TIME_ZONE = env.str("DESK_TIME_ZONE", default="Africa/Nairobi")
+try:
+    ZoneInfo(DESK_TIME_ZONE)
+except (ValueError, OSError, ZoneInfoNotFoundError):
+    sys.exit(f"DESK_TIME_ZONE is {DESK_TIME_ZONE!r}, which is no time zone: it is a name such as Africa/Nairobi.")
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 ROOT_URLCONF = "savannah.urls"
@@ -195,6 +202,7 @@ MIDDLEWARE = [
     "accounts.audit.Acting",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
+    "desk.pages.in_shop_time",
     "savannah.refusals.Refusals",
     "savannah.fork.pages_end",
 ]

@@ -1,7 +1,8 @@
 """What the desk's templates need beyond Django's own."""
 
+import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -9,8 +10,9 @@ from django.conf import settings
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
-from desk.words import STATES, Word, word_for
+from desk.words import ANSWERS, STATES, Word, word_for
 
 register = template.Library()
 # How long a page goes on asking about an SMS that comes to no end.
@@ -23,6 +25,12 @@ def word(state: str | None) -> Word:
     return word_for(state)
 
 
+@register.filter(expects_localtime=True)
+def moment(time: datetime) -> str:
+    """Return a time as a list shows it: with its year when that is not this one."""
+    return date_format(time, "j M, H:i" if time.year == timezone.localtime().year else "j M Y, H:i")
+
+
 @register.filter
 def live_address(orders: Iterable[dict[str, Any]]) -> str:
     """Return where to ask about those of the orders whose SMS is still on its way; empty when none is."""
@@ -32,6 +40,18 @@ def live_address(orders: Iterable[dict[str, Any]]) -> str:
         if word_for(order["state"]).is_open and order["created_at"] > since:
             query.appendlist("order", str(order["id"]))
     return f"{reverse('desk-live')}?{query.urlencode()}" if query else ""
+
+
+@register.filter
+def answer(state: str) -> str:
+    """Return what an attempt came to."""
+    return ANSWERS.get(state, state)
+
+
+@register.filter
+def price(cost: str) -> str:
+    """Return what an SMS cost ("KES 0.8000") without the zeros that no coin is for."""
+    return re.sub(r"(\.\d\d)0+$", r"\1", cost)
 
 
 @register.filter

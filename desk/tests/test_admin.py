@@ -3,6 +3,7 @@
 import csv
 import io
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
@@ -16,7 +17,7 @@ from desk.placing import CAME_TWICE, PLACED_ALREADY
 from desk.tests.conftest import fields_of, opened, placed, signed_in
 from orders.models import Order
 from savannah.uploads import read_rows
-from sms.models import Message, OptOut
+from sms.models import Attempt, Message, OptOut
 
 PAGES = [
     "/admin/", "/admin/customers/customer/", "/admin/orders/order/", "/admin/sms/message/", "/admin/sms/optout/",
@@ -79,6 +80,15 @@ def test_its_menu_shows_what_the_user_may_see_and_leads_back_to_the_desk(boss):
     page = signed_in(person).get(f"/admin/orders/order/{order.pk}/change/").content.decode()
     assert "Maize flour" in page
     assert "Version" not in page
+
+
+def test_the_overview_leads_to_the_sms_in_a_state(boss, manager, wanjiku):
+    placed(wanjiku)
+    Message.objects.update(state="undelivered")
+    address = "/admin/sms/message/?state__exact=undelivered"
+    assert f'href="{address}"' in boss.get("/overview/").content.decode()
+    assert str(Message.objects.get().pk) in boss.get(address).content.decode()
+    assert "/admin/sms/" not in manager.get("/overview/").content.decode()
 
 
 def test_it_hides_codes_and_tokens(boss):
@@ -261,6 +271,14 @@ def test_it_finds_as_the_desk_does(boss, wanjiku):
     assert "Wanjiku Kamau" in boss.get("/admin/customers/customer/", {"q": "5678"}).content.decode()
     detail = boss.get(f"/admin/sms/message/{message.pk}/change/").content.decode()
     assert "not asked yet" in detail
+
+
+def test_it_shows_what_each_attempt_came_to_by_the_clock_of_the_shop(boss, wanjiku):
+    message = Message.objects.get(order_id=placed(wanjiku).pk)
+    at = datetime(2026, 11, 24, 21, 30, tzinfo=UTC)
+    Attempt.objects.create(message=message, number=1, asked_at=at, state="queued", reason="HTTP 503")
+    detail = boss.get(f"/admin/sms/message/{message.pk}/change/").content.decode()
+    assert "25 Nov 2026, 00:30:00: not taken HTTP 503" in detail
 
 
 def test_an_opt_out_can_be_taken_back(boss):

@@ -1,6 +1,7 @@
 """What people do at the counter, as a browser without JavaScript asks for it (tests/browser has one with)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -59,7 +60,7 @@ def test_it_serves_its_pages_under_a_strict_policy(clerk):
 )  # fmt: skip
 def test_it_finds_a_customer_by_the_beginning_of_code_name_or_phone(wanjiku, typed, found):
     Customer.objects.create(code="OTI01", name="Otieno Odhiambo", phone_number="+255622111222")
-    assert [customer["code"] for customer in find_customers(typed)] == (["WAN01"] if found else [])
+    assert [customer["code"] for customer in find_customers(typed, 8)] == (["WAN01"] if found else [])
 
 
 def test_it_reads_a_number_as_people_say_it(settings):
@@ -85,6 +86,7 @@ def test_it_finds_among_many_by_indexes(db):
 
 def test_it_opens_the_customer_when_only_one_is_found(clerk, wanjiku):
     assert clerk.get("/", {"q": "kamau"})["Location"] == f"/customers/{wanjiku.pk}/"
+    assert names(clerk.get("/", {"q": "kamau", "list": ""})) == ["Wanjiku Kamau", "Add “kamau”"]
     assert names(clerk.get("/", {"q": "nobody"})) == ["Nobody is found. Add “nobody”"]
     as_one_types = clerk.get("/", {"q": "kamau"}, headers={"HX-Request": "true"})
     assert names(as_one_types) == ["Wanjiku Kamau", "Add “kamau”"]
@@ -95,6 +97,7 @@ def test_it_adds_a_customer_from_what_was_typed(clerk):
     assert 'value="Njeri"' in clerk.get("/customers/new", {"q": "Njeri"}).content.decode()
     assert 'value="+254733445566"' in clerk.get("/customers/new", {"q": "0733 445566"}).content.decode()
     assert opened(clerk, "/customers/new?q=NJE01")["code"] == "NJE01"
+    assert opened(clerk, "/customers/new?q=Shop+2")["name"] == "Shop 2"
     answer = clerk.post("/customers/new", {"name": "Njeri", "code": "N1", "phone_number": "0733 445 566"})
     njeri = Customer.objects.get(code="N1")
     assert (njeri.phone_number, answer["Location"]) == ("+254733445566", f"/customers/{njeri.pk}/")
@@ -311,6 +314,32 @@ def test_it_pages_through_the_orders(clerk, wanjiku):
     assert (len(names(first)), len(names(second))) == (20, 5)
     assert len({*names(first), *names(second)}) == 25
     assert len(names(clerk.get("/?before=yesterday"))) == 20
+
+
+def test_it_shows_times_as_the_clock_in_the_shop_does(settings, clerk, manager, wanjiku):
+    order = placed(wanjiku)
+    Order.objects.update(created_at=datetime(2020, 12, 31, 21, 30, tzinfo=UTC))
+    assert "1 January 2021, 00:30 EAT" in clerk.get(f"/orders/{order.pk}/").content.decode()
+    assert "each begins at 03:00 EAT" in manager.get("/overview/").content.decode()
+    settings.DESK_TIME_ZONE = "America/New_York"
+    assert "31 Dec 2020, 16:30<" in clerk.get("/").content.decode()
+
+
+def test_what_was_placed_says_how_its_sms_stands(clerk, wanjiku):
+    order = placed(wanjiku)
+    page = clerk.get(f"/customers/{wanjiku.pk}/?placed={order.pk}").content.decode()
+    assert (page.count(f"sms-{order.pk}"), page.count("Queued")) == (2, 2)
+    live = clerk.get("/live", {"order": order.pk}).content.decode()
+    assert f'hx-swap-oob="outerHTML:.sms-{order.pk}"' in live
+
+
+def test_it_says_when_more_are_found_than_it_shows(clerk):
+    for n in range(9):
+        Customer.objects.create(code=f"N{n}", name=f"Njeri {n}", phone_number=f"+25471234567{n}")
+    assert "There are more: type on." in clerk.get("/", {"q": "njeri"}).content.decode()
+    assert len(names(clerk.get("/", {"q": "njeri"}))) == 8 + len(["Add “njeri”"])
+    Customer.objects.get(code="N8").delete()
+    assert "There are more" not in clerk.get("/", {"q": "njeri"}).content.decode()
 
 
 def test_it_tells_how_the_sms_stand_until_they_are_at_their_end(clerk, wanjiku):

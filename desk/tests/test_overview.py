@@ -162,6 +162,8 @@ def test_it_says_whether_all_is_well(manager, wanjiku):
     pause.needs_help = True
     pause.save()
     assert health(manager)["Gateway"][:2] == ("bad", "Needs you")
+    Pause.objects.update(reason="405 InsufficientBalance")
+    assert health(manager)["Gateway"][2] == "Top up the gateway&#x27;s account"
 
 
 def test_it_is_for_managers(clerk):
@@ -182,7 +184,7 @@ def test_a_chart_names_every_day_and_hides_no_small_one():
     assert [float(bar.height) > 0 for bar in chart.bars] == [True, True, True, True, True, True, False]
     assert chart.bars[3].sentence == "21 November: 1 orders"
     assert chart.labels[-1][2] == "24 Nov"
-    assert [short(value) for value in (0.5, 400, 1500, 2e6, 3e9)] == ["0.5", "400", "1.5k", "2M", "3G"]
+    assert [short(value) for value in (0.5, 400, 1500, 2e6, 3e9)] == ["0.5", "400", "1.5k", "2M", "3bn"]
 
 
 def test_a_share_is_all_only_when_it_is_all():

@@ -14,6 +14,10 @@ from tests.seed import planted
 codes = (f"BR{number:03}" for number in itertools.count())
 phones = (f"07{number}" for number in itertools.count(11000000))
 SMS = ".orders .placed .badge"
+# What of a page is wider than its place.
+STICKING_OUT = """[...document.querySelectorAll("h1, dd, .person p, .what, .what *, #found a, #found a *")]
+    .filter((one) => one.clientWidth > 1 && one.scrollWidth > one.clientWidth + 1)
+    .map((one) => one.outerHTML.slice(0, 80))"""
 MADE, KEPT = ("customers/customer", "orders/order"), ("accounts/application", "accounts/auditentry")
 
 
@@ -63,6 +67,41 @@ def test_the_keyboard_alone_finds_a_customer_and_places_an_order(desk):
     page.locator("h1").click()
     page.keyboard.press("/")
     expect(page.get_by_label("Find a customer")).to_be_focused()
+
+
+def test_back_from_a_customer_are_the_matches_that_it_was_among(desk):
+    window = desk().sign_in()
+    page = window.page
+    for n in range(2):
+        window.add_customer(f"Syokau Kilonzo {n}", next(phones), next(codes))
+    for typed, matches in (("syokau", 2), ("syokau kilonzo 1", 1)):
+        page.goto("/")
+        page.get_by_label("Find a customer").fill(typed)
+        expect(page.locator("#found a")).to_have_count(matches + len(["Add"]))
+        page.keyboard.press("ArrowDown")
+        window.press("Enter")
+        page.go_back()
+        expect(page.get_by_label("Find a customer")).to_have_value(typed)
+        expect(page.locator("#found a")).to_have_count(matches + len(["Add"]))
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_long_word_stays_in_its_place(desk, viewport):
+    window = desk(viewport=viewport).sign_in()
+    page = window.page
+    page.goto("/customers/new")
+    page.get_by_label("Name").fill("Y" * 100)
+    page.get_by_label("Phone").fill(next(phones))
+    page.get_by_label("Code", exact=True).fill(next(codes))
+    window.press("Enter")
+    window.place("Z" * 200, "99,999,999.99")
+    customer = page.url
+    page.locator(".orders .placed a").click()
+    order = page.url
+    for address in ("/", customer, order, "/?q=yyy&list"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+        assert page.evaluate(STICKING_OUT) == [], address
 
 
 def test_with_the_gateway_down_the_order_is_placed_and_its_sms_goes_once_it_is_back(desk, gateway):

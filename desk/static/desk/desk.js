@@ -17,6 +17,12 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// So that the browser's Back leads from a customer to the matches again.
+document.addEventListener("htmx:afterSwap", ({ target }) => {
+  if (target.id !== "found" || location.pathname !== "/") return;
+  history.replaceState(null, "", search.value.trim() ? `/?${new URLSearchParams({ q: search.value, list: "" })}` : "/");
+});
+
 document.addEventListener("submit", (event) => {
   for (const button of event.target.querySelectorAll("[data-once]")) button.disabled = true;
 });
