@@ -103,6 +103,12 @@ def test_its_sign_in_is_ours(db):
     assert answer["Location"] == "/accounts/login/?next=/admin/orders/order/"
 
 
+def test_who_is_no_staff_is_told_so(manager):
+    sign_in = manager.get("/admin/", follow=True).content.decode()
+    assert "You are signed in as <strong>manager</strong>, who may not enter the admin." in sign_in
+    assert "You are signed in" not in Client().get("/accounts/login/?next=/admin/").content.decode()
+
+
 @pytest.mark.parametrize("model", ["customers/customer", "orders/order", "sms/message", "accounts/auditentry"])
 def test_a_list_counts_nothing_and_asks_once_for_a_page(boss, wanjiku, model, django_assert_max_num_queries):
     for _ in range(5):
