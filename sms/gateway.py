@@ -21,6 +21,7 @@ LONGEST_RETRY_AFTER = 300.0
 
 ACCEPTED = {100, 101, 102}
 REJECTED = {401, 403, 404, 406, 407}
+TRY_AGAIN = {500, 501, 502}
 WAIT_FOR_FUNDS_OR_SENDER = {402, 405}
 WAIT_FOR_HOURS = {409}
 HOURS_SECONDS = 1800.0
@@ -94,10 +95,10 @@ class Gateway:
 
 async def _read_reply(response: aiohttp.ClientResponse) -> Reply:
     reason = f"HTTP {response.status}"
-    if response.status in {200, 201}:
+    if 200 <= response.status < 300:
         try:
             return read_recipients(await response.json(content_type=None))
-        except (ValueError, TypeError, LookupError, AttributeError):
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
             return Reply("unknown", "the gateway's reply was not understood", Says.FAILS)
     if response.status in {429, 503}:
         return Reply("queued", reason, Says.BUSY, retry_after=_seconds(response.headers.get("Retry-After")))
@@ -120,18 +121,21 @@ def read_recipients(reply: Any) -> Reply:
         # An unregistered sender: success by its status, and nothing was sent.
         return Reply("queued", storable(data["Message"], 200), Says.REFUSES)
     recipient = data["Recipients"][0]
-    code, reason = int(recipient["statusCode"]), storable(f"{recipient['statusCode']} {recipient['status']}", 200)
+    code = int(recipient["statusCode"])
+    reason = storable(f"{recipient['statusCode']} {recipient.get('status', '')}".strip(), 200)
     if code in ACCEPTED:
-        return Reply(
-            "accepted",
-            provider_message_id=storable(recipient["messageId"], 100),
-            cost=storable(recipient["cost"], 30),
-        )
+        id_, cost = recipient.get("messageId", ""), recipient.get("cost", "")
+        return Reply("accepted", provider_message_id=storable(id_, 100), cost=storable(cost, 30))
     if code in REJECTED:
         return Reply("rejected", reason)
     if code in WAIT_FOR_FUNDS_OR_SENDER:
         return Reply("queued", reason, Says.REFUSES)
-    return Reply("queued", reason, retry_after=HOURS_SECONDS if code in WAIT_FOR_HOURS else None)
+    if code in WAIT_FOR_HOURS:
+        return Reply("queued", reason, retry_after=HOURS_SECONDS)
+    if code in TRY_AGAIN:
+        return Reply("queued", reason)
+    # A code that we do not know may as well mean that it was sent.
+    return Reply("unknown", reason, Says.FAILS)
 
 
 def masked(reason: str) -> str:

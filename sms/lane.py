@@ -76,7 +76,9 @@ class Lane:
             case Says.REFUSES:
                 self._close(reply.reason, asked_at, seconds=self._pause_seconds, needs_help=True)
             case Says.BUSY:
-                seconds = BUSY_SECONDS if reply.retry_after is None else reply.retry_after
+                asked = BUSY_SECONDS if reply.retry_after is None else reply.retry_after
+                # "At once" would let them all pass: a closed lane counts nobody.
+                seconds = max(asked, FIRST_PROBE_SECONDS)
                 # Not all workers at the same moment.
                 self._close(reply.reason, asked_at, seconds=seconds * random.uniform(1, 1.2))  # noqa: S311 - no secret
             case Says.FAILS:

@@ -30,7 +30,7 @@ WITH awaited AS (
 UPDATE sms_messages AS m
 SET state = 'sending',
     possible_duplicate = m.possible_duplicate OR m.state = 'unknown',
-    attempts = m.attempts + 1,
+    attempts = least(m.attempts + 1, 32767), -- else one row would stop all
     due_at = now() + make_interval(secs => :lease_seconds),
     updated_at = now()
 WHERE m.id = ANY (ARRAY(SELECT id FROM young UNION SELECT id FROM backlog))

@@ -64,9 +64,8 @@ class Outcome:
             return hold_seconds()
         if self.reply.state != "queued":
             return None
-        if self.reply.retry_after is not None:
-            return self.reply.retry_after
-        return float(min(FIRST_RETRY_SECONDS * 2 ** min(self.message.attempts - 1, 10), LAST_RETRY_SECONDS))
+        own = min(FIRST_RETRY_SECONDS * 2 ** min(self.message.attempts - 1, 10), LAST_RETRY_SECONDS)
+        return float(max(own, self.reply.retry_after or 0.0))
 
 
 def hold_seconds() -> float | None:

@@ -1,6 +1,8 @@
 """The client: what each of the gateway's replies means for the message, and for the gateway."""
 
 import asyncio
+import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -89,6 +91,68 @@ def test_a_wrong_key_or_address_holds_all_up(gateway, ask):
 
 def test_a_message_that_is_refused_for_itself_is_rejected(ask):
     assert ask(body="").state == "rejected"
+
+
+def with_recipients(*recipients: dict[str, object]) -> str:
+    return json.dumps({"SMSMessageData": {"Message": "Sent", "Recipients": recipients}})
+
+
+ACCEPTED = {"statusCode": 101, "status": "Success", "number": PHONE, "cost": "KES 0.8000", "messageId": "ATXid_1"}
+
+
+@pytest.fixture
+def ask_another() -> Callable[..., Reply]:
+    """Send one message to a gateway that answers with these bytes and closes the connection."""
+
+    def send(answer: bytes) -> Reply:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(re.search(rb"Content-Length: (\d+)", head)[1]))
+            writer.write(answer)
+            writer.close()
+
+        async def once() -> Reply:
+            server = await asyncio.start_server(serve, "127.0.0.1")
+            url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+            async with (
+                server,
+                Gateway(base_url=url, api_key="k", username="sandbox", sender="", send_seconds=60) as client,
+            ):
+                return await client.send(PHONE, "Hello")
+
+        return asyncio.run(once())
+
+    return send
+
+
+def http(status: str, body: str | bytes = b"", *headers: str) -> bytes:
+    content = body.encode() if isinstance(body, str) else body
+    return "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", *headers, "", ""]).encode() + content
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        # Only what is known to mean "not sent" is sent again without a word.
+        (http("202 Accepted", with_recipients(ACCEPTED)), "accepted"),
+        (http("202 Accepted"), "unknown"),
+        (http("204 No Content"), "unknown"),
+        (http("201 Created", with_recipients({**ACCEPTED, "statusCode": 103, "status": "Scheduled"})), "unknown"),
+        # The code says all that has to be known.
+        (http("201 Created", with_recipients({"statusCode": "101"})), "accepted"),
+        (http("201 Created", with_recipients({"statusCode": 403})), "rejected"),
+        # Whatever it is, it is an answer.
+        (http("201 Created", with_recipients({**ACCEPTED, "statusCode": float("inf")})), "unknown"),
+        (http("201 Created", "[" * 100_000), "unknown"),
+        (http("201 Created", with_recipients(ACCEPTED)[:-20]), "unknown"),
+        (http("201 Created", "<!doctype html><title>Sign in</title>", "Content-Type: text/html"), "unknown"),
+        (http("201 Created", "not gzip", "Content-Encoding: gzip"), "unknown"),
+        (b"SMTP, please\r\n", "unknown"),
+        (http("302 Found", "", "Location: http://127.0.0.1:9/"), "queued"),
+    ],
+)  # fmt: skip
+def test_no_answer_however_odd_is_taken_for_one_that_is_safe_to_try_again(ask_another, answer, state):
+    assert ask_another(answer).state == state
 
 
 def test_it_stores_what_postgresql_can_store():

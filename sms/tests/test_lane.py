@@ -7,7 +7,6 @@ from sms.lane import FAILURES_TO_CLOSE, Lane
 
 WORKS = Reply("accepted")
 FAILS = Reply("unknown", "HTTP 500", Says.FAILS)
-BUSY = Reply("queued", "HTTP 429", Says.BUSY, retry_after=0.0)
 REFUSES = Reply("queued", "405 InsufficientBalance", Says.REFUSES)
 
 
@@ -83,6 +82,14 @@ def test_a_busy_gateway_is_left_alone_for_as_long_as_it_asks():
     assert 99 < busy.closed.next_probe - time.monotonic() < 121
     busy.answered(Reply("queued", "HTTP 429", Says.BUSY, retry_after=300.0), time.monotonic())
     assert busy.closed.next_probe - time.monotonic() > 299
+
+
+def test_a_busy_gateway_that_asks_for_no_wait_is_tried_by_one_message_at_a_time_all_the_same():
+    busy = lane()
+    busy.answered(Reply("queued", "HTTP 429", Says.BUSY, retry_after=0.0), time.monotonic())
+    assert busy.room([]) == 0
+    busy.closed.next_probe = 0.0
+    assert (busy.room([]), busy.room([])) == (1, 0)
 
 
 def test_a_refusal_needs_help_whatever_closed_it_before():

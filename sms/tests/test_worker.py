@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from conftest import eventually
 from savannah.sql import conninfo, fetch_one
+from sms.gateway import Reply, Says
 from sms.models import Attempt, Message, OptOut, Pause
 from sms.outbox import QUERIES
 from sms.tests.conftest import PHONE
-from sms.worker import BY_INDEX
+from sms.worker import BY_INDEX, Claimed, Outcome
 from tests.plans import explained, steps
 
 
@@ -100,6 +101,21 @@ def test_it_holds_all_up_when_the_money_is_gone_and_goes_on_by_itself(queue, sta
     reaches(message, "accepted")
     eventually(lambda: not Pause.objects.exists())
     assert len(stand_in.ledger(PHONE)) == 1
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [(None, 8), (0.0, 8), (1.0, 8), (300.0, 300)])
+def test_a_message_of_many_attempts_waits_longer_though_the_gateway_would_have_it_at_once(retry_after, seconds):
+    # Tried each second, one message would count more attempts overnight than its column holds, and no row were claimed.
+    message = Claimed(uuid4(), PHONE, "Hello", attempts=4, request_id="", opted_out=False)
+    reply = Reply("queued", "HTTP 429", Says.BUSY, retry_after=retry_after)
+    assert Outcome(message, reply).due_in == seconds
+
+
+def test_a_message_whose_attempts_cannot_be_counted_any_more_stops_no_other(queue, stand_in, work):
+    full = queue("+254712345679", attempts=32767)
+    work()
+    reaches(queue(), "accepted")
+    assert reaches(full, "accepted").attempts == 32767
 
 
 def test_a_worker_heeds_what_another_one_has_found_out(queue, stand_in, work, settings):
