@@ -500,26 +500,38 @@ DECLARE
         WHEN 'Success' THEN 'delivered' WHEN 'Failed' THEN 'undelivered' WHEN 'Rejected' THEN 'undelivered'
         ELSE 'accepted' END;
     ranks CONSTANT text[] := ARRAY['unknown', 'accepted', 'undelivered', 'delivered'];
+    found_id uuid;
     known boolean;
 BEGIN
-    SELECT m.* INTO target FROM sms_attempts a JOIN sms_messages m ON m.id = a.message_id
-    WHERE a.provider_message_id = report.provider_message_id LIMIT 1;
-    known := FOUND;
-    IF NOT known THEN
-        SELECT m.* INTO target FROM sms_messages m
-        JOIN sms_attempts a ON a.message_id = m.id AND a.number = m.attempts
-        WHERE m.phone_number = report.phone_number AND m.state = 'unknown' AND a.asked_at <= report.received_at
-            AND NOT EXISTS (
-                SELECT FROM sms_messages s WHERE s.phone_number = report.phone_number AND s.state = 'sending'
-            )
-        ORDER BY a.asked_at LIMIT 1;
-    END IF;
-    IF target.id IS NULL OR target.phone_number <> report.phone_number THEN
-        RETURN NULL;
-    END IF;
+    WITH named AS (
+        SELECT a.message_id AS id FROM sms_attempts a
+        WHERE a.provider_message_id = report.provider_message_id AND a.provider_message_id <> '' LIMIT 1
+    ), unanswered AS (
+        SELECT m.id FROM sms_messages m WHERE m.phone_number = report.phone_number AND m.state = 'unknown'
+        UNION
+        SELECT m.id FROM sms_messages m WHERE m.phone_number = report.phone_number AND m.possible_duplicate
+    ), possible AS (
+        SELECT u.id FROM unanswered u
+        WHERE NOT EXISTS (SELECT FROM named) AND EXISTS (
+            SELECT FROM sms_attempts a
+            WHERE a.message_id = u.id AND a.state = 'unknown' AND a.provider_message_id = ''
+                AND a.asked_at BETWEEN report.received_at - interval '3 days' AND report.received_at
+        )
+    )
+    SELECT coalesce(named.id, guess.id), named.id IS NOT NULL INTO found_id, known
+    FROM (
+        SELECT (array_agg(id))[1] AS id FROM possible
+        WHERE NOT EXISTS (
+            SELECT FROM sms_messages s WHERE s.phone_number = report.phone_number AND s.state = 'sending'
+        )
+        HAVING count(*) = 1
+    ) AS guess
+    FULL JOIN named ON true;
     -- What was found may have changed since: from here on it is ours.
-    SELECT * INTO target FROM sms_messages WHERE id = target.id FOR NO KEY UPDATE;
-    IF NOT known AND target.state IS DISTINCT FROM 'unknown' THEN
+    SELECT * INTO target FROM sms_messages
+    WHERE id = found_id AND phone_number = report.phone_number AND (known OR state = 'unknown')
+    FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
         RETURN NULL;
     END IF;
     UPDATE sms_reports SET message_id = target.id WHERE id = report.id AND message_id IS NULL;
@@ -1414,6 +1426,8 @@ CREATE INDEX sms_messages_age ON sms_messages USING brin (created_at);
 
 CREATE INDEX sms_messages_awaited ON sms_messages USING btree (created_at) WHERE (awaited AND (attempts = 0) AND ((state)::text = 'queued'::text));
 
+CREATE INDEX sms_messages_doubled_phone ON sms_messages USING btree (phone_number) WHERE possible_duplicate;
+
 CREATE INDEX sms_messages_due ON sms_messages USING btree (due_at) WHERE ((state)::text = ANY (ARRAY['queued'::text, 'unknown'::text]));
 
 CREATE INDEX sms_messages_fresh ON sms_messages USING btree (created_at) WHERE ((attempts = 0) AND ((state)::text = 'queued'::text));
@@ -1658,6 +1672,8 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('sms', '0003_restorable', CURRENT_TIMESTAMP),
     ('sms', '0004_counted_when_shown', CURRENT_TIMESTAMP),
     ('sms', '0005_awaited', CURRENT_TIMESTAMP),
-    ('sms', '0006_awaited_first', CURRENT_TIMESTAMP);
+    ('sms', '0006_awaited_first', CURRENT_TIMESTAMP),
+    ('sms', '0007_doubled_phones', CURRENT_TIMESTAMP),
+    ('sms', '0008_no_guess', CURRENT_TIMESTAMP);
 
 COMMIT;

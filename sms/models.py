@@ -64,6 +64,9 @@ class Message(models.Model):
                 condition=Q(state__in=("queued", "sending", "unknown")),
                 name="sms_messages_open_phone",
             ),
+            models.Index(
+                fields=["phone_number"], condition=Q(possible_duplicate=True), name="sms_messages_doubled_phone"
+            ),
             BrinIndex(fields=["created_at"], name="sms_messages_age"),
         )
         constraints = (models.CheckConstraint(condition=Q(state__in=State.values), name="sms_messages_state"),)

@@ -72,15 +72,17 @@ WITH given AS MATERIALIZED (
         AND m.state COLLATE "C" IN ('sending', 'unknown')
     RETURNING m.id, m.state
 ), attempted AS (
-    INSERT INTO sms_attempts (message_id, number, asked_at, answered_at, http_status, state, reason,
-                              provider_message_id)
+    INSERT INTO sms_attempts AS a (message_id, number, asked_at, answered_at, http_status, state, reason,
+                                   provider_message_id)
     SELECT o.id, o.number, now() - make_interval(secs => o.asked_ago), now() - make_interval(secs => o.answered_ago),
            o.http_status, o.state, o.reason, o.provider_id
     FROM outcome o
     WHERE o.asked_ago IS NOT NULL AND EXISTS (SELECT FROM sms_messages m WHERE m.id = o.id OFFSET 0) -- one by one
     ON CONFLICT (message_id, number) DO UPDATE
     SET asked_at = excluded.asked_at, answered_at = excluded.answered_at, http_status = excluded.http_status,
-        state = excluded.state, reason = excluded.reason, provider_message_id = excluded.provider_message_id
+        state = excluded.state, reason = excluded.reason,
+        -- A report may have told it before a worker that was held up comes with less.
+        provider_message_id = coalesce(nullif(excluded.provider_message_id, ''), a.provider_message_id)
 )
 SELECT count(pg_notify('sms_outcome', id || ' ' || state)) FROM recorded;
 
@@ -226,7 +228,7 @@ SELECT array(
 -- Queue the named messages again; what is on its way, withdrawn or opted out stays. What may have come is flagged.
 WITH again AS (
     UPDATE sms_messages AS m
-    SET possible_duplicate = possible_duplicate OR state IN ('unknown', 'accepted', 'delivered'),
+    SET possible_duplicate = possible_duplicate OR state IN ('unknown', 'accepted', 'delivered', 'undelivered'),
         state = 'queued',
         due_at = now(),
         queued_at = now(),

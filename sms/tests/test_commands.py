@@ -59,6 +59,13 @@ def test_resend_takes_ids_states_and_ages(queue):
     assert "1 SMS are queued" in run("resend", "--state", "rejected", "--state", "cancelled", "--yes")
 
 
+def test_resend_flags_what_was_not_delivered_for_it_may_be_yet(queue):
+    message = queue(state="undelivered", due_at=None)
+    run("resend", "--state", "undelivered", "--yes")
+    message.refresh_from_db()
+    assert message.possible_duplicate
+
+
 def test_resend_wants_to_know_which(db):
     with pytest.raises(CommandError, match="Say which"):
         run("resend", "--yes")

@@ -113,7 +113,7 @@ def ask_another() -> Callable[..., Reply]:
 
         async def once() -> Reply:
             server = await asyncio.start_server(serve, "127.0.0.1")
-            url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             async with (
                 server,
                 Gateway(base_url=url, api_key="k", username="sandbox", sender="", send_seconds=60) as client,

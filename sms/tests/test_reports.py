@@ -1,10 +1,15 @@
 """What the gateway posts: every report once, in any order, never backwards; and opt-outs."""
 
+from datetime import timedelta
+
+import psycopg
 import pytest
 from django.utils import timezone
 
 from conftest import eventually, refused
+from savannah.sql import conninfo, fetch_one
 from sms.models import Attempt, Message, Report
+from sms.outbox import QUERIES
 from sms.tests.conftest import PHONE
 
 
@@ -136,3 +141,68 @@ def test_an_opt_out_cancels_what_is_queued_and_holds_back_what_is_unknown(queue,
     queued.refresh_from_db()
     unknown.refresh_from_db()
     assert (queued.state, unknown.state, unknown.due_at) == ("cancelled", "unknown", None)
+
+
+def unknown(queue, *, ago: int, **columns: object) -> Message:
+    """A message of which nobody knows whether the gateway took it, asked for so many seconds ago."""
+    message = queue(**{"state": "unknown", "attempts": 1, **columns})
+    asked_at = timezone.now() - timedelta(seconds=ago)
+    Attempt.objects.create(message=message, number=1, asked_at=asked_at, state="unknown")
+    return message
+
+
+def states(*messages: Message) -> list[str]:
+    for message in messages:
+        message.refresh_from_db()
+    return [message.state for message in messages]
+
+
+def test_a_report_that_may_be_of_either_of_two_unknown_messages_is_taken_for_neither(post, queue):
+    # The gateway may have refused the one and taken the other: to guess wrong is to forget the first.
+    first, second = unknown(queue, ago=60), unknown(queue, ago=30)
+    report(post, "Success", id="ATX9")
+    assert states(first, second) == ["unknown", "unknown"]
+    assert Report.objects.get().message is None
+
+
+def test_a_late_report_of_a_message_that_was_sent_again_is_not_taken_for_that_of_another(post, queue):
+    again = unknown(queue, ago=300, state="accepted", attempts=2, possible_duplicate=True)
+    Attempt.objects.create(
+        message=again, number=2, asked_at=timezone.now(), state="accepted", provider_message_id="ATX2"
+    )
+    other = unknown(queue, ago=30)
+    report(post, "Success", id="ATX1")
+    assert states(again, other) == ["accepted", "unknown"]
+
+
+def test_what_was_unknown_long_before_keeps_no_report_from_its_message(post, queue):
+    unknown(queue, ago=4 * 24 * 3600, state="accepted", possible_duplicate=True)
+    message = unknown(queue, ago=30)
+    report(post, "Success", id="ATX9")
+    assert states(message) == ["delivered"]
+
+
+def test_a_report_of_a_message_that_is_unknown_for_the_second_time_is_of_that_message(post, queue):
+    message = unknown(queue, ago=300, attempts=2, possible_duplicate=True, due_at=None)
+    Attempt.objects.create(message=message, number=2, asked_at=timezone.now(), state="unknown")
+    report(post, "Success", id="ATX9")
+    assert states(message) == ["delivered"]
+
+
+def test_a_report_waits_for_nobody_who_has_its_message_and_is_matched_when_they_are_done(post, accepted):
+    with psycopg.connect(conninfo("somebody else")) as somebody:
+        somebody.execute("SELECT FROM sms_messages FOR UPDATE")
+        report(post, "Success")
+        assert states(accepted) == ["accepted"]
+    fetch_one(QUERIES.match_reports)
+    assert states(accepted) == ["delivered"]
+
+
+def test_what_a_report_told_of_an_attempt_stays_when_its_worker_comes_late_and_knows_less(post, queue):
+    message = unknown(queue, ago=60)
+    report(post, "Sent", id="ATX9")
+    late = {"ids": [message.id], "numbers": [1], "states": ["unknown"], "due_in": [120.0], "provider_ids": [""]}
+    more = {"costs": [""], "reasons": ["no reply"], "http_statuses": [None], "asked_ago": [90.0], "answered_ago": [1.0]}
+    fetch_one(QUERIES.record_outcomes, **late, **more)
+    report(post, "Success", id="ATX9")
+    assert states(message) == ["delivered"]
