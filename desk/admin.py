@@ -30,7 +30,7 @@ from desk.finding import find_customers
 from desk.forms import checked
 from desk.pages import uuid_or_none
 from desk.placing import CAME_TWICE, NotPlacedError, place_from_form
-from desk.sql import QUERIES
+from desk.sql import QUERIES, delete_customer
 from desk.words import ANSWERS, STATES, word_for
 from orders.models import Order
 from orders.placing import QUERIES as ORDER_QUERIES
@@ -187,7 +187,7 @@ class CustomerAdmin(Versioned):
 
     def delete_model(self, request: HttpRequest, obj: Customer) -> None:
         """Delete with a way back, as the desk does."""
-        fetch_value(QUERIES.delete_customer, id=obj.pk)
+        delete_customer(obj.pk)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
         """Delete each with a way back."""

@@ -65,34 +65,36 @@ LEFT JOIN sms_messages m ON m.order_id = o.id
 WHERE o.id = ANY (:ids::uuid[]);
 
 -- name: delete_order
--- Keeps what is deleted for the way back, for a day. The SMS of the order is unlinked by its foreign key.
+-- Keeps what is deleted for the way back, for a day: as it is deleted, whoever has changed it while this waited. The SMS
+-- of the order is unlinked by its foreign key.
 WITH old AS (
     DELETE FROM desk_deleted WHERE deleted_at < now() - interval '1 day'
-), kept AS (
-    SELECT o.id, o.item, to_jsonb(o) AS document, (SELECT m.id FROM sms_messages m WHERE m.order_id = o.id) AS sms_id
-    FROM orders o WHERE o.id = :id
 ), gone AS (
-    DELETE FROM orders WHERE id = :id RETURNING id
+    DELETE FROM orders o WHERE o.id = :id RETURNING o.id, o.item, to_jsonb(o) AS document
 )
 INSERT INTO desk_deleted (name, customer, orders)
-SELECT kept.item, NULL, jsonb_build_array(kept.document || jsonb_build_object('sms_id', kept.sms_id))
-FROM kept JOIN gone USING (id)
+SELECT gone.item, NULL, jsonb_build_array(gone.document || jsonb_build_object('sms_id', m.id))
+FROM gone LEFT JOIN sms_messages m ON m.order_id = gone.id
 RETURNING id, acting(:actor);
 
+-- name: hold_customer
+-- Nobody places an order for the customer, or changes it, until this transaction ends; who was about to has done so.
+SELECT id FROM customers WHERE id = :id FOR UPDATE;
+
 -- name: delete_customer
--- As delete_order, with all of the customer's orders.
+-- As delete_order, with all of the customer's orders; after hold_customer, or it would not see those of a moment ago.
 WITH old AS (
     DELETE FROM desk_deleted WHERE deleted_at < now() - interval '1 day'
-), kept AS (
-    SELECT c.id, c.name, to_jsonb(c) AS document,
-           (SELECT coalesce(jsonb_agg(to_jsonb(o) || jsonb_build_object('sms_id', m.id)), '[]')
-            FROM orders o LEFT JOIN sms_messages m ON m.order_id = o.id WHERE o.customer_id = c.id) AS orders
-    FROM customers c WHERE c.id = :id
+), orders_gone AS (
+    DELETE FROM orders o WHERE o.customer_id = :id RETURNING o.id, to_jsonb(o) AS document
 ), gone AS (
-    DELETE FROM customers WHERE id = :id RETURNING id
+    DELETE FROM customers c WHERE c.id = :id RETURNING c.name, to_jsonb(c) AS document
 )
 INSERT INTO desk_deleted (name, customer, orders)
-SELECT kept.name, kept.document, kept.orders FROM kept JOIN gone USING (id)
+SELECT gone.name, gone.document,
+       (SELECT coalesce(jsonb_agg(o.document || jsonb_build_object('sms_id', m.id)), '[]')
+        FROM orders_gone o LEFT JOIN sms_messages m ON m.order_id = o.id)
+FROM gone
 RETURNING id, acting(:actor);
 
 -- name: get_deleted
@@ -101,7 +103,8 @@ SELECT id, name, customer IS NOT NULL AS is_customer, jsonb_array_length(orders)
 FROM desk_deleted WHERE id = :id;
 
 -- name: restore
--- The same rows under the same ids. An SMS that the deletion called off goes out after all.
+-- The same rows under the same ids. An SMS that the deletion called off goes out after all; one of unknown fate, too, once
+-- it has been held again for a report (:hold_seconds null: for ever).
 WITH back AS (
     DELETE FROM desk_deleted WHERE id = :id RETURNING *
 ), customer AS (
@@ -119,7 +122,12 @@ WITH back AS (
         withdrawn = false,
         state = CASE WHEN m.withdrawn AND m.state = 'cancelled' THEN 'queued' ELSE m.state END,
         failure_reason = CASE WHEN m.withdrawn AND m.state = 'cancelled' THEN '' ELSE m.failure_reason END,
-        due_at = CASE WHEN m.withdrawn AND m.state = 'cancelled' THEN now() ELSE m.due_at END,
+        due_at = CASE
+            WHEN m.withdrawn AND m.state = 'cancelled' THEN now()
+            WHEN m.withdrawn AND m.state = 'unknown' AND NOT m.possible_duplicate
+                THEN now() + make_interval(secs => :hold_seconds)
+            ELSE m.due_at
+        END,
         updated_at = now()
     FROM back, jsonb_array_elements(back.orders) AS o (document)
     WHERE m.id = (o.document ->> 'sms_id')::uuid

@@ -1,10 +1,11 @@
 """The desk's statements, and rows as the templates read them."""
 
 from typing import Any
+from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
-from savannah.sql import load_queries
+from savannah.sql import fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
 
@@ -21,3 +22,11 @@ def fetch_row(statement: str, **parameters: Any) -> dict[str, Any] | None:
     """Run a statement and return its first row by column name, or None."""
     rows = fetch_all(statement, **parameters)
     return rows[0] if rows else None
+
+
+def delete_customer(customer_id: UUID) -> UUID | None:
+    """Delete a customer and all orders with a way back; return the id of that, or None without such a customer."""
+    with transaction.atomic():
+        fetch_value(QUERIES.hold_customer, id=customer_id)
+        way_back: UUID | None = fetch_value(QUERIES.delete_customer, id=customer_id)
+        return way_back

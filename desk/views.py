@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from customers.views import QUERIES as CUSTOMER_QUERIES
 from customers.views import CustomerInput, CustomerView
+from desk import sql
 from desk.finding import find_customers, to_international
 from desk.forms import amount_as_typed, checked, constraint_fault, overtaken, typed, where_to_type
 from desk.pages import found_or_404, is_from_htmx, page, uuid_or_none
@@ -190,7 +191,7 @@ def _customer_page(request: HttpRequest, customer_id: UUID, *, key: str | None =
 @page("customers.delete_customer", "POST")
 def delete_customer(request: HttpRequest, customer_id: UUID) -> HttpResponse:
     """`/customers/<id>/delete`: gone at once, with a way back."""
-    return _to_counter(fetch_value(QUERIES.delete_customer, id=customer_id), CUSTOMER_GONE)
+    return _to_counter(sql.delete_customer(customer_id), CUSTOMER_GONE)
 
 
 def _to_counter(deleted_id: UUID | None, sentence: str) -> HttpResponse:
@@ -262,7 +263,7 @@ def restore(request: HttpRequest, deleted_id: UUID) -> HttpResponse:
     """`/deleted/<id>/restore`: bring back what was deleted."""
     try:
         with transaction.atomic():
-            customer_id = fetch_value(QUERIES.restore, id=deleted_id)
+            customer_id = fetch_value(QUERIES.restore, id=deleted_id, hold_seconds=outbox.hold_seconds())
     except IntegrityError as error:
         return render(request, "desk/not_restored.html", {"constraint": violated_constraint(error)}, status=409)
     if customer_id is None:

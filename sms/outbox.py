@@ -1,13 +1,20 @@
-"""What the web side asks of the outbox."""
+"""What the web side asks of the outbox, and what it shares with the worker."""
 
 from collections.abc import Sequence
 from uuid import UUID
+
+from django.conf import settings
 
 from savannah.sql import fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
 # What a worker's listening connection calls itself: one for each worker that is ready to send.
 LISTENER_NAME = "savannah sms worker"
+
+
+def hold_seconds() -> float | None:
+    """Return for how long a message of unknown fate waits for a report before it is sent again; None: for ever."""
+    return float(settings.SMS_UNKNOWN_HOLD_SECONDS) if settings.SMS_RESEND_UNKNOWN else None
 
 
 def message_state(message_id: UUID) -> str:

@@ -17,7 +17,7 @@ from savannah.logs import request_id
 from savannah.sql import conninfo
 from sms.gateway import Gateway, Reply, masked
 from sms.lane import Lane
-from sms.outbox import LISTENER_NAME, QUERIES
+from sms.outbox import LISTENER_NAME, QUERIES, hold_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +66,6 @@ class Outcome:
             return None
         own = min(FIRST_RETRY_SECONDS * 2 ** min(self.message.attempts - 1, 10), LAST_RETRY_SECONDS)
         return float(max(own, self.reply.retry_after or 0.0))
-
-
-def hold_seconds() -> float | None:
-    """Return for how long a message of unknown fate waits for a report before it is sent again; None: for ever."""
-    return float(settings.SMS_UNKNOWN_HOLD_SECONDS) if settings.SMS_RESEND_UNKNOWN else None
 
 
 def lease_seconds() -> float:

@@ -401,6 +401,55 @@ def test_it_brings_a_deleted_customer_back_with_all_orders(manager, wanjiku):
     assert dict(Message.objects.values_list("order_id", "state")) == {first.pk: "delivered", second.pk: "queued"}
 
 
+def deleted_while(manager, address: str, *changes: str) -> object:
+    """Delete something while a transaction makes changes to it, which it commits once the deletion waits for it."""
+    with ThreadPoolExecutor() as clicks, psycopg.connect(conninfo("a test")) as other:
+        for change in changes:
+            other.execute(change)
+        deletion = clicks.submit(manager.post, f"{address}/delete")
+        eventually(lambda: other.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
+        other.commit()
+        return deletion.result(60)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_that_is_placed_while_its_customer_is_deleted_comes_back_with_it(manager, wanjiku):
+    order = placed(wanjiku)
+    answer = deleted_while(
+        manager,
+        f"/customers/{wanjiku.pk}",
+        "INSERT INTO orders (customer_id, item, amount) SELECT id, 'Tea', 5 FROM customers",
+        "INSERT INTO sms_messages (order_id, phone_number, body) SELECT id, '+254712345678', 'Tea' FROM orders "
+        "WHERE item = 'Tea'",
+    )
+    assert not Order.objects.exists()
+    undo(manager, answer)
+    assert set(Order.objects.values_list("item", flat=True)) == {order.item, "Tea"}
+    assert set(Message.objects.values_list("order_id", "state")) == {
+        (pk, "queued") for pk in Order.objects.values_list("pk", flat=True)
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("of", ["orders", "customers"])
+def test_what_is_changed_while_it_is_deleted_comes_back_as_it_was_deleted(manager, wanjiku, of):
+    order = placed(wanjiku)
+    address = f"/orders/{order.pk}" if of == "orders" else f"/customers/{wanjiku.pk}"
+    changes = {"orders": "UPDATE orders SET amount = 7", "customers": "UPDATE customers SET name = 'Njeri'"}
+    undo(manager, deleted_while(manager, address, *([changes[of]] if of == "orders" else changes.values())))
+    assert Order.objects.get().amount == 7
+    assert Customer.objects.get().name == ("Njeri" if of == "customers" else wanjiku.name)
+
+
+def test_an_unknown_sms_that_was_to_be_sent_again_is_so_once_its_order_is_back(manager, wanjiku):
+    order = placed(wanjiku)
+    Message.objects.update(state="unknown", attempts=1)
+    answer = manager.post(f"/orders/{order.pk}/delete")
+    assert Message.objects.get().due_at is None
+    undo(manager, answer)
+    assert Message.objects.get().due_at
+
+
 def test_it_says_why_something_cannot_come_back(manager, wanjiku):
     order = placed(wanjiku)
     order_deleted = manager.post(f"/orders/{order.pk}/delete")
