@@ -174,7 +174,7 @@ CREATE FUNCTION customer_version(c customers) RETURNS text
 
 CREATE FUNCTION desk_cost(cost text) RETURNS numeric
     LANGUAGE sql IMMUTABLE
-    RETURN COALESCE(("substring"(cost, '[0-9]+(?:[.][0-9]{1,4})?'::text))::numeric, (0)::numeric);
+    RETURN COALESCE(("substring"(cost, '(?<![0-9.])[0-9]{1,9}(?![0-9])(?:[.][0-9]{1,4})?'::text))::numeric, (0)::numeric);
 
 CREATE FUNCTION desk_day(moment timestamp with time zone) RETURNS date
     LANGUAGE sql STABLE
@@ -1660,6 +1660,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('desk', '0005_counting', CURRENT_TIMESTAMP),
     ('desk', '0006_passing_states', CURRENT_TIMESTAMP),
     ('desk', '0007_rare_states', CURRENT_TIMESTAMP),
+    ('desk', '0008_costs_that_are_none', CURRENT_TIMESTAMP),
     ('orders', '0002_roles', CURRENT_TIMESTAMP),
     ('orders', '0003_audit', CURRENT_TIMESTAMP),
     ('orders', '0004_sms_status', CURRENT_TIMESTAMP),

@@ -1,10 +1,11 @@
 """The pool of connections: a statement borrows one for as long as it runs, and gets none that is dead."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from conftest import eventually
 from savannah.postgres import base
@@ -62,6 +63,41 @@ def test_a_statement_whose_columns_a_migration_has_changed_is_prepared_anew():
             assert fetch_value("SELECT code FROM widened") == "abc"
         finally:
             operator.execute("DROP TABLE widened")
+
+
+@pytest.fixture
+def deadlocked_once() -> Iterator[str]:
+    """A statement that PostgreSQL ends for a deadlock the first time, and lets through the second time."""
+    with psycopg.connect(conninfo("savannah test"), autocommit=True) as operator:
+        operator.execute("CREATE SEQUENCE tries")
+        operator.execute(DEADLOCK)
+        yield "SELECT deadlocked_once()"
+        operator.execute("DROP FUNCTION deadlocked_once; DROP SEQUENCE tries")
+
+
+DEADLOCK = """
+CREATE FUNCTION deadlocked_once() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    try CONSTANT bigint := nextval('tries');
+BEGIN
+    IF try = 1 THEN
+        RAISE 'deadlock detected' USING ERRCODE = 'deadlock_detected';
+    END IF;
+    RETURN try;
+END
+$$
+"""
+
+
+@pytest.mark.usefixtures("no_connection")
+def test_a_statement_that_a_deadlock_has_undone_is_run_again(deadlocked_once):
+    assert fetch_value(deadlocked_once) == 2
+
+
+@pytest.mark.usefixtures("no_connection")
+def test_a_transaction_that_a_deadlock_has_undone_is_not(deadlocked_once):
+    with pytest.raises(OperationalError), transaction.atomic():
+        fetch_value(deadlocked_once)
 
 
 @pytest.fixture

@@ -94,6 +94,20 @@ def test_a_message_that_waits_or_is_sent_is_no_tally(db, wanjiku):
     assert shown() == counted()
 
 
+@pytest.mark.parametrize(
+    ("cost", "amount"),
+    [
+        ("KES 0.8000", "0.8"), ("KES 12.80005", "12.8"), ("0", "0"), ("", "0"), ("None", "0"),
+        ("KES 999999999.99", "999999999.99"), ("KES 12345678901234567890123.5", "0"), ("9" * 30, "0"),
+    ],
+)  # fmt: skip
+def test_a_cost_that_cannot_be_is_none_and_keeps_no_outcome_from_being_recorded(db, cost, amount):
+    Message.objects.create(phone_number="+254712345678", body="Hello")
+    Message.objects.update(state="accepted", cost=cost)
+    assert {(kind, paid) for _, kind, _, paid in rows(TALLIED)} == {("accepted", Decimal(amount))}
+    assert rows(TALLIED) == rows(LASTING)
+
+
 def test_messages_that_come_in_any_state_on_any_day_are_in_the_figures(db):
     with connection.cursor() as cursor:
         cursor.execute(SPREAD, {"states": State.values, "kinds": len(State.values), "number": 200})

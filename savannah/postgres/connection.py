@@ -18,6 +18,9 @@ MOST_PREPARED = 100
 # psycopg says DEALLOCATE ALL after a ROLLBACK (psycopg/_preparing.py), which takes ours along; and after a migration a
 # statement may give columns of another type ("cached plan must not change result type").
 _STALE = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.FeatureNotSupported)
+# Foreign keys, and statements of many rows, take locks in no order that all could keep to. What PostgreSQL ends for
+# that is undone: run again, it waits for the other one to finish.
+_UNDONE = (*_STALE, psycopg.errors.DeadlockDetected)
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
@@ -64,10 +67,11 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         result = self.pgconn.exec_prepared(name, parameters)  # type: ignore[arg-type]  # psycopg forgets that None is NULL
         if result.status != pq.ExecStatus.TUPLES_OK:
             failure = self._failure(result)
-            if again or not isinstance(failure, _STALE):
+            if again or not isinstance(failure, _UNDONE):
                 raise failure
-            # Nothing was executed. Names are never used twice, so what may be left of the old ones does no harm.
-            self._row_statements.clear()
+            if isinstance(failure, _STALE):
+                # Names are never used twice, so what may be left of the old ones does no harm.
+                self._row_statements.clear()
             return self._execute(statement, values, again=True)
         return result
 
