@@ -503,30 +503,32 @@ DECLARE
     found_id uuid;
     known boolean;
 BEGIN
-    WITH named AS (
-        SELECT a.message_id AS id FROM sms_attempts a
-        WHERE a.provider_message_id = report.provider_message_id AND a.provider_message_id <> '' LIMIT 1
-    ), unanswered AS (
-        SELECT m.id FROM sms_messages m WHERE m.phone_number = report.phone_number AND m.state = 'unknown'
-        UNION
-        SELECT m.id FROM sms_messages m WHERE m.phone_number = report.phone_number AND m.possible_duplicate
-    ), possible AS (
-        SELECT u.id FROM unanswered u
-        WHERE NOT EXISTS (SELECT FROM named) AND EXISTS (
-            SELECT FROM sms_attempts a
-            WHERE a.message_id = u.id AND a.state = 'unknown' AND a.provider_message_id = ''
-                AND a.asked_at BETWEEN report.received_at - interval '3 days' AND report.received_at
+    SELECT a.message_id INTO found_id FROM sms_attempts a
+    WHERE a.provider_message_id = report.provider_message_id AND a.provider_message_id <> '' LIMIT 1;
+    known := FOUND;
+    IF NOT known THEN
+        WITH asked AS (
+            SELECT m.id FROM sms_messages m WHERE m.phone_number = report.phone_number AND m.state = 'unknown'
+            UNION
+            SELECT m.id FROM sms_messages m WHERE m.phone_number = report.phone_number AND m.possible_duplicate
+        ), unanswered AS (
+            SELECT asked.id FROM asked
+            WHERE EXISTS (
+                SELECT FROM sms_attempts a
+                WHERE a.message_id = asked.id AND a.state = 'unknown' AND a.provider_message_id = ''
+                    AND a.asked_at BETWEEN report.received_at - interval '3 days' AND report.received_at
+            )
         )
-    )
-    SELECT coalesce(named.id, guess.id), named.id IS NOT NULL INTO found_id, known
-    FROM (
-        SELECT (array_agg(id))[1] AS id FROM possible
+        SELECT (array_agg(id))[1] INTO found_id FROM unanswered
         WHERE NOT EXISTS (
             SELECT FROM sms_messages s WHERE s.phone_number = report.phone_number AND s.state = 'sending'
+        ) AND NOT EXISTS (
+            -- Sent a moment ago, and recorded since we looked.
+            SELECT FROM sms_attempts a
+            WHERE a.provider_message_id = report.provider_message_id AND a.provider_message_id <> ''
         )
-        HAVING count(*) = 1
-    ) AS guess
-    FULL JOIN named ON true;
+        HAVING count(*) = 1;
+    END IF;
     -- What was found may have changed since: from here on it is ours.
     SELECT * INTO target FROM sms_messages
     WHERE id = found_id AND phone_number = report.phone_number AND (known OR state = 'unknown')
