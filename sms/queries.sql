@@ -23,6 +23,7 @@ WITH awaited AS (
 ), backlog AS (
     SELECT id FROM sms_messages
     WHERE state IN ('queued', 'unknown') AND due_at <= now()
+        AND queued_at >= now() - make_interval(hours => :expire_hours) -- the others expire soon
     ORDER BY due_at
     LIMIT greatest(0, least(:free - :reserved, :free - (SELECT count(*) FROM young)))
     FOR UPDATE SKIP LOCKED
@@ -118,7 +119,7 @@ SET state = CASE WHEN state = 'queued' THEN 'expired' ELSE state END,
     updated_at = now()
 WHERE id = ANY (ARRAY(
     SELECT id FROM sms_messages
-    WHERE state IN ('queued', 'unknown') AND due_at IS NOT NULL AND queued_at < now() - make_interval(hours => :hours)
+    WHERE state IN ('queued', 'unknown') AND due_at IS NOT NULL AND queued_at < now() - make_interval(hours => :expire_hours)
     LIMIT 1000
     FOR UPDATE SKIP LOCKED
 ));

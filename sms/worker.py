@@ -29,6 +29,8 @@ RECONNECT_SECONDS = 0.5
 LAST_WORDS_SECONDS = 2.0
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 120.0
+# How many rows a chore changes at once (LIMIT, queries.sql).
+CHUNK = 1000
 # A plan that was made while the table was empty shall not read it whole once it has grown. What has no index looks dear
 # enough to be compiled then, and is not.
 BY_INDEX = "SET enable_seqscan = off; SET jit = off"
@@ -89,7 +91,7 @@ def chores(gateway: str) -> list[Chore]:
         Chore(QUERIES.give_up_lost, 1, {"hold_seconds": hold_seconds()}),
         Chore(QUERIES.match_reports, 5),
         Chore(QUERIES.end_other_pauses, 60, {"gateway": gateway}),
-        Chore(QUERIES.expire, 60, {"hours": settings.SMS_EXPIRE_HOURS}),
+        Chore(QUERIES.expire, 60, {"expire_hours": settings.SMS_EXPIRE_HOURS}),
         Chore(QUERIES.clean_up, 60, {"days": settings.SMS_KEEP_DAYS}),
     ]
 
@@ -162,6 +164,7 @@ class Worker:
                 "reserved": self._lane.reserved,
                 "fresh_seconds": FRESH_SECONDS,
                 "lease_seconds": lease_seconds(),
+                "expire_hours": settings.SMS_EXPIRE_HOURS,
             },
         )
         rows = await cursor.fetchall()
@@ -243,8 +246,9 @@ class Worker:
         now = time.monotonic()
         for chore in self._chores:
             if now >= chore.next_at:
-                await database.execute(chore.statement, chore.parameters)
-                chore.next_at = now + chore.every
+                done = await database.execute(chore.statement, chore.parameters)
+                # A whole chunk: there may be more.
+                chore.next_at = now if done.rowcount == CHUNK else now + chore.every
 
     async def _listen(self) -> None:
         while True:

@@ -157,6 +157,16 @@ def test_yesterdays_news_is_not_sent(queue, stand_in, work):
     assert reaches(message, "expired").due_at is None
 
 
+def test_however_much_has_expired_none_of_it_is_sent(transactional_db, stand_in, work):
+    old = timezone.now() - timedelta(hours=25)
+    Message.objects.bulk_create(
+        Message(phone_number=PHONE, body="x", queued_at=old, created_at=old, due_at=old) for _ in range(3500)
+    )
+    work()
+    assert eventually(lambda: Message.objects.filter(state="expired").count() == 3500)
+    assert stand_in.ledger(PHONE) == []
+
+
 def test_it_forgets_what_is_older_than_the_setting(queue, stand_in, work, settings):
     settings.SMS_KEEP_DAYS = 30
     old = timezone.now() - timedelta(days=31)
@@ -243,7 +253,7 @@ def test_a_message_that_a_request_waits_for_goes_first_and_the_newest_of_the_oth
     for name, age in ages.items():
         at = timezone.now() - age
         Message.objects.create(phone_number=PHONE, body=name, awaited=name == "awaited", created_at=at, due_at=at)
-    claim = {"free": 1, "reserved": 0, "fresh_seconds": 60, "lease_seconds": 60}
+    claim = {"free": 1, "reserved": 0, "fresh_seconds": 60, "lease_seconds": 60, "expire_hours": 24}
     assert [fetch_one(QUERIES.claim_due, **claim)[2] for _ in ages] == ["awaited", "new", "old", "older"]
 
 
