@@ -1486,7 +1486,7 @@ CREATE TRIGGER sms_messages_tally_insert AFTER INSERT ON sms_messages REFERENCIN
 
 CREATE TRIGGER sms_messages_tally_update AFTER UPDATE ON sms_messages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION desk_tally_sms_messages_update();
 
-CREATE TRIGGER sms_withdraw_with_order BEFORE UPDATE OF order_id ON sms_messages FOR EACH ROW WHEN (((new.order_id IS NULL) AND (old.order_id IS NOT NULL) AND ((old.state)::text = ANY (ARRAY['queued'::text, 'sending'::text, 'unknown'::text])))) EXECUTE FUNCTION sms_withdraw_with_order();
+CREATE TRIGGER sms_withdraw_with_order BEFORE UPDATE OF order_id ON sms_messages FOR EACH ROW WHEN (((new.order_id IS NULL) AND (old.order_id IS NOT NULL) AND ((old.state)::text <> 'cancelled'::text))) EXECUTE FUNCTION sms_withdraw_with_order();
 
 ALTER TABLE ONLY applications
     ADD CONSTRAINT applications_user_id_ccbebfe7_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES auth_user(id) DEFERRABLE INITIALLY DEFERRED;
@@ -1677,6 +1677,7 @@ INSERT INTO django_migrations (app, name, applied) VALUES
     ('sms', '0005_awaited', CURRENT_TIMESTAMP),
     ('sms', '0006_awaited_first', CURRENT_TIMESTAMP),
     ('sms', '0007_doubled_phones', CURRENT_TIMESTAMP),
-    ('sms', '0008_no_guess', CURRENT_TIMESTAMP);
+    ('sms', '0008_no_guess', CURRENT_TIMESTAMP),
+    ('sms', '0009_withdrawn_in_any_state', CURRENT_TIMESTAMP);
 
 COMMIT;

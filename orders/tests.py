@@ -1,10 +1,11 @@
 """The order endpoints, and placing an order with its SMS: real HTTP, a real PostgreSQL, a real worker and gateway."""
 
 import threading
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import requests
+from django.core.management import call_command
 
 from conftest import Api, eventually, refused
 from orders.models import Order
@@ -188,6 +189,18 @@ def test_it_deletes_an_order_once_and_cancels_its_queued_sms(api, customer, no_w
     assert refused(api.get(address), 404, "Order not found")
     message = Message.objects.get()
     assert (message.state, message.order_id, message.phone_number) == ("cancelled", None, "+254712345678")
+
+
+@pytest.mark.parametrize("state", ["accepted", "undelivered", "rejected", "expired"])
+def test_the_sms_of_a_deleted_order_is_not_sent_again(api, customer, no_wait, state):
+    orders = [api.post("/api/orders/", json=LAPTOP).json() for _ in range(2)]
+    Message.objects.update(state=state, due_at=None)
+    assert api.delete(f"/api/orders/{orders[0]['id']}/").status_code == 204
+    call_command("sms", "resend", "--state", state, "--yes")
+    assert {message.order_id: message.state for message in Message.objects.all()} == {
+        None: state,
+        UUID(orders[1]["id"]): "queued",
+    }
 
 
 def test_it_keeps_a_sent_sms_as_evidence_when_the_customer_is_deleted(api, customer, worker):
