@@ -3,7 +3,11 @@
 import asyncio
 import json
 import re
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -79,8 +83,9 @@ def test_a_gateway_that_is_not_there_is_a_safe_retry(ask):
     assert (reply.state, reply.says, reply.http_status) == ("queued", Says.FAILS, None)
 
 
-def test_it_waits_as_long_as_the_gateway_asks_for(ask):
+def test_it_waits_as_long_as_the_gateway_asks_for_within_reason(ask):
     assert ask(http_status=429, retry_after_s=7).retry_after == 7
+    assert ask(http_status=429, retry_after_s=3600).retry_after == 300
     assert ask(status_code=409).retry_after == 1800
 
 
@@ -160,3 +165,68 @@ def test_it_stores_what_postgresql_can_store():
     reply = read_recipients({"SMSMessageData": {"Message": "", "Recipients": [recipient]}})
     assert reply.provider_message_id == "AT" + "x" * 98
     assert reply.cost == "KES ?"
+
+
+class Strange(ThreadingHTTPServer):
+    """A server that answers with one status, and keeps what it was asked."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(("127.0.0.1", 0), StrangeAnswer)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.status = status
+        self.asked: list[tuple[str, str | None, dict[str, list[str]]]] = []
+
+
+class StrangeAnswer(BaseHTTPRequestHandler):
+    server: Strange
+
+    def do_POST(self):
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.server.asked.append((self.path, self.headers["apiKey"], form))
+        self.send_response(self.server.status)
+        self.send_header("Location", f"{self.server.url}/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def send_to(url: str) -> Reply:
+    async def once() -> Reply:
+        async with Gateway(base_url=url, api_key="k", username="shop", sender="SHOP", send_seconds=60) as client:
+            return await client.send(PHONE, "Hello")
+
+    return asyncio.run(once())
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "says"),
+    [
+        *[(status, "rejected", Says.WORKS) for status in (400, 413, 422)],
+        *[(status, "queued", Says.REFUSES) for status in (401, 403, 404, 302, 307, 308)],
+    ],
+)
+def test_it_asks_one_address_once_and_knows_what_each_refusal_is_about(monkeypatch, status, state, says):
+    monkeypatch.setattr("sms.gateway.CONNECT_SECONDS", 60.0)
+    with Strange(status) as server:
+        threading.Thread(target=server.serve_forever).start()
+        reply = send_to(server.url)
+        server.shutdown()
+    assert (reply.state, reply.says, reply.http_status) == (state, says, status)
+    form = {"username": ["shop"], "bulkSMSMode": ["1"], "from": ["SHOP"], "to": [PHONE], "message": ["Hello"]}
+    assert server.asked == [("/version1/messaging", "k", form)]
+
+
+def test_a_connection_that_does_not_come_about_is_a_safe_retry(monkeypatch):
+    monkeypatch.setattr("sms.gateway.CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        # What nobody accepts waits in a queue that is full now: the next one's greeting is not answered.
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        reply = send_to(f"http://127.0.0.1:{full.getsockname()[1]}")
+        for one in waiting:
+            one.close()
+    assert (reply.state, reply.says) == ("queued", Says.FAILS)

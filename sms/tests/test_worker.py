@@ -14,7 +14,7 @@ from sms.gateway import Reply, Says
 from sms.models import Attempt, Message, OptOut, Pause
 from sms.outbox import QUERIES
 from sms.tests.conftest import PHONE
-from sms.worker import BY_INDEX, Claimed, Outcome
+from sms.worker import BY_INDEX, Claimed, Outcome, lease_seconds
 from tests.plans import explained, steps
 
 
@@ -79,6 +79,24 @@ def test_a_lease_that_ran_out_is_unknown_and_goes_once_more(queue, stand_in, wor
     assert reaches(message, "accepted").possible_duplicate
     first = Attempt.objects.get(message=message, number=1)
     assert (first.state, first.answered_at) == ("unknown", None)
+
+
+def due_in(reply: Reply, attempts: int = 1) -> float | None:
+    return Outcome(Claimed(uuid4(), PHONE, "Hello", attempts, "", opted_out=False), reply).due_in
+
+
+def test_what_is_queued_again_waits_longer_each_time_or_as_long_as_the_gateway_says():
+    waits = [due_in(Reply("queued"), attempts) for attempts in (1, 2, 3, 8, 30)]
+    assert waits == [1.0, 2.0, 4.0, 120.0, 120.0]
+    assert due_in(Reply("queued", retry_after=1800.0)) == 1800.0
+    assert due_in(Reply("accepted")) is None
+
+
+@pytest.mark.parametrize("seconds", [0.5, 25.0, 300.0])
+def test_a_lease_outlasts_the_longest_send(settings, seconds):
+    settings.SMS_SEND_SECONDS = seconds
+    # The time to record it included.
+    assert lease_seconds() >= seconds + 10
 
 
 @pytest.fixture
@@ -215,6 +233,18 @@ def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight(queue, stand_i
     message.refresh_from_db()
     assert (message.state, message.possible_duplicate) == ("accepted", False)
     assert len(stand_in.ledger(PHONE)) == 1
+
+
+def test_a_worker_that_is_told_to_stop_begins_nothing_more(queue, stand_in, work, settings):
+    settings.SMS_STOP_SECONDS = 60
+    stand_in.break_with(latency_ms=2500)
+    stop = work(concurrency=1)
+    first = reaches(queue(), "sending")
+    second = queue("+254712345679")
+    stop()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state, second.attempts) == ("accepted", "queued", 0)
 
 
 def test_a_worker_ends_in_time_though_the_gateway_hangs_and_says_what_it_left(
