@@ -36,9 +36,16 @@ class ForeignIssuer:
                     while issuer.silent.is_set():
                         time.sleep(0.02)
                     return
+                if self.path == "/moved":
+                    self.send_response(302)
+                    self.send_header("Location", "/keys")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 documents = {
                     "/.well-known/openid-configuration": issuer.metadata,
                     "/keys": issuer.jwks(),
+                    "/endless": {**issuer.jwks(), "more": "x" * 300_000},
                     "/token": issuer.token_answer,
                     "/userinfo": issuer.userinfo,
                 }

@@ -159,6 +159,11 @@ def test_it_is_kept_for_as_long_as_the_operator_says(transactional_db, settings,
         cursor.execute(AGED, {"ages": [5] * 24 + [1, 0]})
         upkeep.forget_audit()
         assert cursor.execute("SELECT count(*) FROM audit WHERE action = 'aged'").fetchone() == (left,)
+        # Neither after that nor later in its transaction.
+        with transaction.atomic():
+            upkeep.forget_audit()
+            with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+                cursor.execute("DELETE FROM audit WHERE action = 'aged'")
         with pytest.raises(DatabaseError, match="append-only"):
             cursor.execute("DELETE FROM audit WHERE action = 'aged'")
 

@@ -84,6 +84,8 @@ def test_who_takes_it_back_ends_its_tokens_and_is_asked_again(people, provider, 
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', ask(other, diary).text)[1]
         form = {"csrfmiddlewaretoken": token, "application": key}
         assert other.post(f"{other.home}/o/consents/", form, headers={"Referer": other.home}, timeout=60).ok
+    # What somebody else takes back is theirs.
+    assert "code=" in ask(browser, diary).headers["Location"]
     for nonsense in ("", "x", "0", "9" * 18, "-1", "1.5"):
         assert browser.submit(page, application=nonsense).status_code == 200
     assert provider.lets_in(tokens["access_token"])

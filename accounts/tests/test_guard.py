@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, DeviceGrant
 
@@ -58,6 +59,15 @@ def test_who_tries_one_name_from_many_addresses_waits(stranger, person, settings
         stranger.headers["X-Forwarded-For"] = f"41.90.1.{number}" if number % 2 else f"2001:db8:0:{number}::1"
         assert sign_in(stranger, "kamau", "guess").status_code == (200 if number < 3 else 429)
     assert sign_in(stranger, "wanjiru", "guess").status_code == 200
+
+
+@pytest.mark.usefixtures("clean_throttles")
+def test_what_is_typed_as_a_name_is_not_among_what_is_counted(stranger):
+    sign_in(stranger, "a-password-in-the-wrong-field", "x")
+    with connection.cursor() as cursor:
+        keys = str(cursor.execute("SELECT key FROM throttles").fetchall())
+    assert "sign-in as " in keys
+    assert "wrong-field" not in keys
 
 
 @pytest.mark.usefixtures("clean_throttles")

@@ -296,6 +296,8 @@ def test_a_dead_issuer_and_made_up_tokens_slow_down_nobody_else(call, live_serve
         {"jwks_uri": None},
         {"jwks_uri": "http://127.0.0.1:1/keys"},
         {"jwks_uri": "{url}/missing"},
+        {"jwks_uri": "{url}/moved"},
+        {"jwks_uri": "{url}/endless"},
     ],
 )
 def test_metadata_that_is_not_sound_gives_no_keys(call, trust, spoil):

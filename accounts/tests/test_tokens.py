@@ -231,4 +231,5 @@ def test_clients_that_ask_too_often_wait(stranger, settings):
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert answer.json()["error"] == "temporarily_unavailable"
-    assert stranger.post("/o/introspect/").status_code == 429
+    for endpoint in ("introspect", "revoke_token", "device_authorization"):
+        assert stranger.post(f"/o/{endpoint}/").status_code == 429

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from savannah.sql import conninfo
 from sms import outbox
-from sms.models import Attempt, Message, OptOut, Report
+from sms.models import Attempt, Message, OptOut, Pause, Report
 from sms.outbox import QUERIES
 from sms.tests.conftest import PHONE
 
@@ -218,6 +218,15 @@ def test_nothing_is_sent_again_that_is_on_its_way_withdrawn_or_opted_out(queue):
     assert list(Message.objects.order_by("pk").values()) == before
 
 
+def test_what_is_sent_again_and_has_failed_again_is_not_found_once_more(queue):
+    queue(state="rejected")
+    chosen = {"ids": None, "states": ["rejected"], "older_than": None, "newer_than": None}
+    (started,) = run(QUERIES.read_clock)[0]
+    assert len(run(QUERIES.find_resendable, **chosen, started=started)[0][0]) == 1
+    Message.objects.update(updated_at=timezone.now() + timedelta(hours=1))
+    assert run(QUERIES.find_resendable, **chosen, started=started) == [([],)]
+
+
 @pytest.mark.parametrize(
     ("state", "flagged"), [("unknown", True), ("accepted", True), ("delivered", True), ("rejected", False)]
 )
@@ -238,3 +247,17 @@ def test_an_opt_out_is_of_one_number(queue, now):
     other = queue("+254712345679")
     outbox.record_opt_out(phone_number=PHONE, sender_id="")
     assert now(other) == ("queued", True)
+
+
+def test_what_holds_a_gateway_up_is_its_own_and_the_last_word_counts(transactional_db):
+    for gateway, seconds in (("a", 1000), ("a", 10), ("b", 1000)):
+        run(QUERIES.write_pause, gateway=gateway, reason=f"for {seconds} s", needs_help=False, seconds=seconds)
+    ((left, reason, _),) = run(QUERIES.read_pause, gateway="a")
+    assert (left <= 10, reason) == (True, "for 10 s")
+    assert run(QUERIES.read_pause, gateway="c") == []
+    run(QUERIES.end_other_pauses, gateway="a")
+    assert list(Pause.objects.values_list("gateway", flat=True)) == ["a"]
+    run(QUERIES.end_pause, gateway="b")
+    assert Pause.objects.exists()
+    run(QUERIES.end_pause, gateway="a")
+    assert not Pause.objects.exists()

@@ -91,6 +91,26 @@ def test_a_report_tells_what_became_of_an_unknown_message_of_that_phone(post, qu
     assert message.state == "delivered"
 
 
+def test_a_report_with_a_new_id_waits_while_it_may_be_of_another_message_to_that_phone(post, queue):
+    unknown, sending = queue(state="unknown", attempts=1), queue(state="sending", attempts=1)
+    Attempt.objects.create(message=unknown, number=1, asked_at=timezone.now(), state="unknown")
+    report(post, "Success", id="ATX9")
+    unknown.refresh_from_db()
+    assert (unknown.state, Report.objects.get().message) == ("unknown", None)
+    Message.objects.filter(pk=sending.pk).update(state="rejected")
+    fetch_one(QUERIES.match_reports)
+    unknown.refresh_from_db()
+    assert unknown.state == "delivered"
+
+
+def test_a_report_from_before_a_message_was_asked_for_is_not_of_it(post, queue):
+    message = queue(state="unknown", attempts=1)
+    Attempt.objects.create(message=message, number=1, asked_at=timezone.now() + timedelta(hours=1), state="unknown")
+    report(post, "Success", id="ATX9")
+    message.refresh_from_db()
+    assert (message.state, Report.objects.get().message) == ("unknown", None)
+
+
 def test_a_report_that_comes_before_we_know_the_message_is_matched_later(live_server, queue, stand_in, work, settings):
     address = f"{live_server.url}/api/sms/delivery-reports/{settings.SMS_CALLBACK_SECRET}/"
     stand_in.report_to(address, mode="early")
