@@ -1,14 +1,19 @@
 """Idempotency-Key: asked twice, done once, and answered the same."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import requests
-from django.db import connection
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.utils import timezone
+from oauth2_provider.models import AccessToken
 
+from accounts.models import Application
 from conftest import Api, eventually, refused
 from orders.models import Order
-from savannah.idempotency import forget_old
+from savannah.idempotency import Key, claim, forget_old, remember, settle
 from sms.models import Message
 
 LAPTOP = {"customer_code": "CUST001", "item": "Laptop Computer", "amount": 1299.99}
@@ -50,6 +55,41 @@ def test_customers_have_keys_of_their_own(api, customer):
         "This Idempotency-Key was used with another request body.",
     )
     assert api.post("/api/orders/", json=LAPTOP, headers={**KEY, "Prefer": "respond-async"}).status_code == 201
+
+
+def test_a_key_is_one_user_s_by_one_application(live_server, api, customer, no_wait, user):
+    other = User.objects.create(username="juma", password="!")
+    applications = [
+        Application.objects.create(
+            name=name, client_type="confidential", authorization_grant_type="client-credentials", user=user
+        )
+        for name in ("Till", "Shop")
+    ]
+    expires = timezone.now() + timedelta(hours=1)
+    callers = [(user, None), (other, None), *((user, application) for application in applications)]
+    # Another user by an application that has used the key, too.
+    callers.append((other, applications[0]))
+    placed = set()
+    for number, (whose, application) in enumerate(callers):
+        AccessToken.objects.create(
+            user=whose, application=application, token=f"token{number}", expires=expires, scope="profile"
+        )
+        with Api(live_server.url, f"token{number}") as session:
+            answer = session.post("/api/orders/", json=LAPTOP, headers=KEY)
+            assert "Idempotency-Replayed" not in answer.headers
+            placed.add(answer.json()["id"])
+    assert len(placed) == Order.objects.count() == len(callers)
+
+
+def test_the_first_who_knows_how_the_sms_went_settles_the_answer(transactional_db):
+    key = Key(caller="1", operation="POST /", key="k", fingerprint="f")
+    with transaction.atomic():
+        assert claim(key) is None
+        remember(key, status=201, body="pending", pending="00000000-0000-0000-0000-000000000001")
+    assert (settle(key, "first"), settle(key, "second")) == ("first", "first")
+    with transaction.atomic():
+        earlier = claim(key)
+    assert (earlier.body, earlier.pending) == ("first", None)
 
 
 def test_what_failed_leaves_the_key_free(api, customer, no_wait):

@@ -1,19 +1,22 @@
 """What people do at the counter, as a browser without JavaScript asks for it (tests/browser has one with)."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import psycopg
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from conftest import eventually
 from customers.models import Customer
 from desk.finding import find_customers, to_international
+from desk.models import Deleted
 from desk.sql import QUERIES, fetch_all
 from desk.tests.conftest import cursor_in, fields_of, names, opened, placed
 from orders.models import Order
@@ -386,6 +389,26 @@ def test_it_brings_a_deleted_order_back_with_its_sms(manager, wanjiku):
     assert Order.objects.values().get() == before
     message = Message.objects.get()
     assert (message.order_id, message.state, message.withdrawn) == (order.pk, "queued", False)
+    assert message.due_at
+
+
+def test_an_sms_that_was_called_off_before_its_order_was_deleted_does_not_go_out_when_that_is_back(manager, wanjiku):
+    order = placed(wanjiku)
+    manager.post(f"/orders/{order.pk}/sms/cancel")
+    undo(manager, manager.post(f"/orders/{order.pk}/delete"))
+    message = Message.objects.get()
+    assert (message.order_id, message.state, message.failure_reason) == (order.pk, "cancelled", "called off")
+
+
+def test_what_was_deleted_is_kept_for_a_day(manager, wanjiku):
+    first, second = placed(wanjiku, "First"), placed(wanjiku, "Second")
+    manager.post(f"/orders/{first.pk}/delete")
+    Deleted.objects.update(deleted_at=timezone.now() - timedelta(hours=25))
+    manager.post(f"/orders/{second.pk}/delete")
+    assert [deleted.name for deleted in Deleted.objects.all()] == ["Second"]
+    Deleted.objects.update(deleted_at=timezone.now() - timedelta(hours=25))
+    manager.post(f"/customers/{wanjiku.pk}/delete")
+    assert [deleted.name for deleted in Deleted.objects.all()] == ["Wanjiku Kamau"]
 
 
 def test_it_brings_a_deleted_customer_back_with_all_orders(manager, wanjiku):
@@ -475,9 +498,48 @@ def test_it_shows_and_does_what_the_role_allows(viewer, clerk, manager, wanjiku)
     assert "Add “nobody”" not in viewer.get("/", {"q": "nobody"}).content.decode()
 
 
+# Each way to see and to change something at the desk, and the right that it takes.
+DEEDS = [
+    ("GET", "/", "customers.view_customer"),
+    ("GET", "/live", "orders.view_order"),
+    ("GET", "/customers/new", "customers.add_customer"),
+    ("POST", "/customers/new", "customers.add_customer"),
+    ("GET", "/customers/{customer}/", "customers.view_customer"),
+    ("POST", "/customers/{customer}/orders", "orders.add_order"),
+    ("GET", "/customers/{customer}/edit", "customers.change_customer"),
+    ("POST", "/customers/{customer}/edit", "customers.change_customer"),
+    ("POST", "/customers/{customer}/delete", "customers.delete_customer"),
+    ("GET", "/orders/{order}/", "orders.view_order"),
+    ("GET", "/orders/{order}/edit", "orders.change_order"),
+    ("POST", "/orders/{order}/edit", "orders.change_order"),
+    ("POST", "/orders/{order}/delete", "orders.delete_order"),
+    ("POST", "/orders/{order}/sms/resend", "orders.change_order"),
+    ("POST", "/orders/{order}/sms/cancel", "orders.change_order"),
+    ("POST", "/deleted/{customer}/restore", "orders.delete_order"),
+]
+
+
+@pytest.mark.parametrize("right", sorted({right for *_, right in DEEDS}))
+def test_each_page_asks_for_its_right_and_no_browser_keeps_it(manager, wanjiku, right):
+    group = Group.objects.get(name="manager")
+    group.permissions.remove(group.permissions.get(codename=right.split(".")[1]))
+    order = placed(wanjiku)
+    for method, address, needed in DEEDS:
+        if needed == right or method == "GET":
+            answer = manager.generic(method, address.format(customer=wanjiku.pk, order=order.pk))
+            assert (answer.status_code == 403) == (needed == right), (method, address)
+            assert "no-store" in answer["Cache-Control"], (method, address)
+            assert "private" in answer["Cache-Control"], (method, address)
+    assert Customer.objects.count() == Order.objects.count() == 1
+    assert Message.objects.get().state == "queued"
+
+
 def test_it_shows_no_orders_to_a_role_without_them(viewer, wanjiku):
     group = viewer.get("/").wsgi_request.user.groups.get()
     group.permissions.remove(group.permissions.get(codename="view_order"))
+    order = placed(wanjiku, "Secret")
+    shown = [viewer.get(address).content for address in ("/", f"/customers/{wanjiku.pk}/")]
+    assert not any(text in page for page in shown for text in (b"Secret", str(order.pk).encode()))
     assert b"Your role does not show orders." in viewer.get("/").content
     assert b"Wanjiku Kamau" in viewer.get(f"/customers/{wanjiku.pk}/").content
 
