@@ -3,11 +3,13 @@
 import http.client
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from socketserver import ThreadingMixIn
 from uuid import uuid4
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import psycopg
 import pytest
 from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, connection
@@ -15,9 +17,10 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
 from accounts import bearer
-from conftest import Api
+from conftest import Api, eventually, refused
 from orders.models import Order
 from savannah import express
+from savannah.sql import conninfo
 
 ORDER = {"customer_code": "CUST001", "item": "Kettle", "amount": 5}
 HUGE = '{"customer_code": "CUST001", "item": "Kettle", "amount": 1e99999999999999999999}'
@@ -173,6 +176,27 @@ def test_a_caller_who_may_do_more_than_before_is_let_in_at_once(api, customer, t
         cursor.execute(scope, ["orders:write"])
     assert [api.post("/api/orders/", json=ORDER).status_code for _ in range(2)] == [201, 201]
     assert taken[-1] == 201
+
+
+def test_an_order_is_the_deed_of_its_caller_whoever_asked_before(live_server, token, api, customer, taken):
+    assert api.post("/api/orders/", json=ORDER).status_code == 201
+    # A connection of its own: in its thread, nobody has acted yet.
+    with Api(live_server.url, token) as till:
+        placed = till.post("/api/orders/", json=ORDER).json()
+    assert taken[-1] == 201
+    (entry,) = api.get("/api/audit/", params={"subject": "orders", "subject_id": placed["id"]}).json()
+    assert (entry["action"], entry["actor"]) == ("insert", "amina")
+
+
+@pytest.mark.usefixtures("order")
+def test_an_order_for_a_customer_who_goes_meanwhile_is_a_404(api, taken):
+    with ThreadPoolExecutor() as pool, psycopg.connect(conninfo("a test")) as other:
+        other.execute("DELETE FROM customers")
+        answer = pool.submit(api.post, "/api/orders/", json=ORDER)
+        eventually(lambda: other.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
+        other.commit()
+        assert refused(answer.result(), 404, "Customer not found")
+    assert taken == [None]
 
 
 def test_a_statement_that_would_not_look_at_the_caller_is_refused():

@@ -112,10 +112,12 @@ def test_filters_narrow_the_list_alone_and_together(api, few):
     assert found("customer_code=C2") == list(range(28, 0, -3))
     assert found("customer_code=NOBODY") == []
     assert found("min_amount=5&max_amount=8.5") == [8, 7, 6, 5]
+    assert found("min_amount=5.5&max_amount=5.5") == [5]
     assert found("min_amount=28&sort=amount") == [28, 29, 30]
     assert found("since=2026-02-01T00:03:00Z&until=2026-02-01T03:05:00%2B03:00") == [4, 3]
     assert found("item=ITEM%200") == [30, 25, 20, 15, 10, 5]
     assert found("sms_status=accepted") == [14, 13, 11, 10, 8, 7, 5, 4, 2, 1]
+    assert found("sms_status=accepted&since=2026-02-01T00:04:00Z&until=2026-02-01T00:08:00Z") == [7, 5, 4]
     assert found("sms_status=accepted&sort=created_at&customer_code=C2") == [1, 4, 7, 10, 13]
     assert found("sms_status=queued&sort=amount&item=item%204&since=2026-02-01") == [19, 29]
     assert found("customer_code=C2&min_amount=20", "by-customer/") == [28, 25, 22]

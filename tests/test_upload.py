@@ -174,18 +174,21 @@ def test_orders_come_with_their_sms_like_any_other(api, customer):
     bodies = set(Message.objects.filter(state="queued", phone_number="+254712345678").values_list("body", flat=True))
     assert "Hello John Doe! Your order for Cups, six worth KES 5.50 has been received. Thank you!" in bodies
     assert [order["sms_status"] for order in api.get("/api/orders/").json()] == ["queued"] * 2
+    quoted = {"customer_code": "CUST001", "item": "“Best” tea", "amount": 9}
+    assert counts(api.post("/api/orders/upload/", data=json.dumps(quoted), headers=NDJSON)) == (1, 0, 0, 0)
+    assert 'for "Best" tea worth' in Message.objects.order_by("-created_at")[0].body
     lines = [
         {"customer_code": "CUST001", "item": "Old", "amount": 7, "order_time": "2020-01-02T03:04:05+03:00"},
         {"customer_code": "CUST001", "item": "Naïve", "amount": "8.25", "order_time": "2020-01-02"},
     ]
     text = "\n".join(map(json.dumps, lines))
     assert counts(api.post("/api/orders/upload/?notify=false", data=text, headers=NDJSON)) == (2, 0, 0, 0)
-    assert Message.objects.count() == 2
+    assert Message.objects.count() == 3
     old = {order["item"]: order for order in api.get("/api/orders/?max_amount=8.25").json()}
     assert old["Old"]["order_time"] == "2020-01-02T00:04:05.000000Z"
     assert (old["Old"]["sms_status"], old["Naïve"]["amount"]) == (None, "8.25")
     listed = api.get("/api/orders/?format=ndjson").content
-    assert counts(api.post("/api/orders/upload/?notify=false", data=listed, headers=NDJSON)) == (4, 0, 0, 0)
+    assert counts(api.post("/api/orders/upload/?notify=false", data=listed, headers=NDJSON)) == (5, 0, 0, 0)
 
 
 def test_orders_that_are_wrong_are_named_by_line_field_and_reason(api, customer):

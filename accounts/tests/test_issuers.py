@@ -86,6 +86,12 @@ def test_it_lets_a_user_of_another_issuer_in_with_the_rights_of_their_groups(cal
     assert User.objects.count() == 1
 
 
+@pytest.mark.parametrize("verified", [None, False, "true"])
+def test_an_address_that_its_issuer_has_not_verified_is_not_kept(call, keycloak, verified):
+    call(keycloak.token(email_verified=verified))
+    assert User.objects.get().email == ""
+
+
 def test_who_is_in_no_group_of_the_table_may_nothing_unless_they_have_a_role_here(call, keycloak):
     assert call(keycloak.token()).status_code == 403
     user = Identity.objects.get().user
