@@ -4,15 +4,13 @@ import asyncio
 import json
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
 
 import pytest
 
 from conftest import StandIn
 from sms.gateway import Gateway, Reply, Says, read_recipients
+from sms.tests.strange import strange
 
 PHONE = "+254712345678"
 
@@ -167,31 +165,6 @@ def test_it_stores_what_postgresql_can_store():
     assert reply.cost == "KES ?"
 
 
-class Strange(ThreadingHTTPServer):
-    """A server that answers with one status, and keeps what it was asked."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(("127.0.0.1", 0), StrangeAnswer)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.status = status
-        self.asked: list[tuple[str, str | None, dict[str, list[str]]]] = []
-
-
-class StrangeAnswer(BaseHTTPRequestHandler):
-    server: Strange
-
-    def do_POST(self):
-        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        self.server.asked.append((self.path, self.headers["apiKey"], form))
-        self.send_response(self.server.status)
-        self.send_header("Location", f"{self.server.url}/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
 def send_to(url: str) -> Reply:
     async def once() -> Reply:
         async with Gateway(base_url=url, api_key="k", username="shop", sender="SHOP", send_seconds=60) as client:
@@ -209,10 +182,8 @@ def send_to(url: str) -> Reply:
 )
 def test_it_asks_one_address_once_and_knows_what_each_refusal_is_about(monkeypatch, status, state, says):
     monkeypatch.setattr("sms.gateway.CONNECT_SECONDS", 60.0)
-    with Strange(status) as server:
-        threading.Thread(target=server.serve_forever).start()
+    with strange(status) as server:
         reply = send_to(server.url)
-        server.shutdown()
     assert (reply.state, reply.says, reply.http_status) == (state, says, status)
     form = {"username": ["shop"], "bulkSMSMode": ["1"], "from": ["SHOP"], "to": [PHONE], "message": ["Hello"]}
     assert server.asked == [("/version1/messaging", "k", form)]

@@ -1,5 +1,6 @@
 """The worker: every queued message goes once, and what cannot be known is said."""
 
+import json
 from datetime import timedelta
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from sms.gateway import Reply, Says
 from sms.models import Attempt, Message, OptOut, Pause
 from sms.outbox import QUERIES
 from sms.tests.conftest import PHONE
+from sms.tests.strange import strange
 from sms.worker import BY_INDEX, Claimed, Outcome, lease_seconds
 from tests.plans import explained, steps
 
@@ -134,6 +136,19 @@ def test_a_message_whose_attempts_cannot_be_counted_any_more_stops_no_other(queu
     work()
     reaches(queue(), "accepted")
     assert reaches(full, "accepted").attempts == 32767
+
+
+def test_a_number_that_the_gateway_names_is_in_no_log_line(queue, work, settings, caplog):
+    caplog.set_level("INFO")
+    answer = {"SMSMessageData": {"Message": f"No sender for {PHONE}", "Recipients": []}}
+    with strange(201, json.dumps(answer).encode()) as gateway:
+        settings.AFRICAS_TALKING_API_URL = gateway.url
+        stop = work()
+        queue()
+        for line in ("SMS are held up", "queued (No sender"):
+            eventually(lambda: line in caplog.text)  # noqa: B023
+        stop()
+    assert PHONE[1:] not in caplog.text
 
 
 def test_a_worker_heeds_what_another_one_has_found_out(queue, stand_in, work, settings):
