@@ -48,6 +48,12 @@ def script(people: Service) -> Client:
     return register(people, "Script", "--client-credentials")
 
 
+@pytest.fixture(scope="session")
+def scale(people: Service) -> Client:
+    """A public device: it cannot keep a secret."""
+    return register(people, "Scale", "--device", "--public")
+
+
 @pytest.fixture
 def browser(people: Service):
     with Browser(people) as session:

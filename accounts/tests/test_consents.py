@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from accounts.tests.browser import CALLBACK, Browser, register
+from accounts.tests.browser import CALLBACK, Browser, landed, register
+from accounts.tests.devices import poll, start
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_who_takes_it_back_ends_its_tokens_and_is_asked_again(people, provider, 
     page = browser.open("/o/consents/")
     assert "Diary of" in page.text
     assert "See your e-mail address" in page.text
-    key = re.search(r'value="(\d+)">Shut Diary of test_who_takes', page.text)[1]
+    key = re.search(r'value="(\d+)">Shut Diary of test_who_takes_it_back_ends', page.text)[1]
     with Browser(people, person="stranger") as other:
         assert "None may act in your name" in other.sign_in(other.open("/o/consents/")).text
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', ask(other, diary).text)[1]
@@ -89,11 +90,23 @@ def test_who_takes_it_back_ends_its_tokens_and_is_asked_again(people, provider, 
     for nonsense in ("", "x", "0", "9" * 18, "-1", "1.5"):
         assert browser.submit(page, application=nonsense).status_code == 200
     assert provider.lets_in(tokens["access_token"])
-    assert "Diary of test_who_takes" not in browser.submit(page, application=key).text
+    assert "Diary of test_who_takes_it_back_ends" not in browser.submit(page, application=key).text
     assert not provider.lets_in(tokens["access_token"])
     assert provider.refresh(diary, tokens["refresh_token"]).status_code == 400
     assert provider.lets_in(others["access_token"])
     assert asks(ask(browser, diary))
+
+
+def test_who_takes_it_back_leaves_what_other_applications_have_yet_to_redeem(provider, browser, diary, shop, scale):
+    provider.tokens(diary, browser)
+    code = landed(browser.authorize(client_id=shop.client_id, scope="openid"))["code"]
+    device = start(provider, scale)
+    browser.submit(browser.open(device["verification_uri_complete"]), answer="allow")
+    page = browser.open("/o/consents/")
+    key = re.search(r'value="(\d+)">Shut Diary of test_who_takes_it_back_leaves', page.text)[1]
+    browser.submit(page, application=key)
+    assert provider.redeem(shop, code).status_code == 200
+    assert poll(provider, scale, device).status_code == 200
 
 
 def test_a_public_application_that_is_not_sure_to_be_the_same_asks_each_time(people, browser, request):

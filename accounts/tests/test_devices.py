@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from accounts.tests.browser import at_once, register
+from accounts.tests.browser import PASSWORD, Browser, at_once, register
+from accounts.tests.devices import GRANT, poll, start
 from conftest import eventually
 
-GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 WAITED = """
 from oauth2_provider.models import DeviceGrant
 from django.utils import timezone
@@ -16,22 +16,6 @@ from datetime import timedelta
 DeviceGrant.objects.update({})
 """
 LONG_AGO = "last_checked=timezone.now() - timedelta(hours=1)"
-
-
-@pytest.fixture(scope="session")
-def scale(people):
-    """A public device: it cannot keep a secret."""
-    return register(people, "Scale", "--device", "--public")
-
-
-def start(provider, scale) -> dict:
-    answer = provider.post("/o/device_authorization/", scale.form(scope="profile orders:read"))
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def poll(provider, scale, started):
-    return provider.post("/o/token/", scale.form(grant_type=GRANT, device_code=started["device_code"]))
 
 
 def test_a_device_is_let_in_once_somebody_typed_its_code(provider, browser, scale, as_operator):
@@ -64,6 +48,27 @@ def test_a_device_is_told_that_it_was_refused_or_came_too_late(provider, browser
     as_operator(WAITED.format("expires=timezone.now()"))
     assert poll(provider, scale, late).json()["error"] == "expired_token"
     assert browser.open(late["verification_uri_complete"]).status_code == 404
+    page = browser.open("/o/device/", params={"user_code": start(provider, scale)["user_code"]})
+    as_operator(WAITED.format("expires=timezone.now()"))
+    assert browser.submit(page, answer="allow").status_code == 404
+
+
+def test_a_device_code_is_its_client_s_own(people, provider, browser, scale):
+    other = register(people, "Second scale", "--device", "--public")
+    started = start(provider, scale)
+    browser.submit(browser.sign_in(browser.open(started["verification_uri_complete"])), answer="allow")
+    assert poll(provider, other, started).json()["error"] == "invalid_grant"
+    assert poll(provider, scale, started).status_code == 200
+
+
+def test_a_device_gets_nothing_in_the_name_of_who_was_deactivated_meanwhile(people, provider, scale, as_operator):
+    as_operator(f'User.objects.create_user("guest", "guest@example.com", "{PASSWORD}")')
+    started = start(provider, scale)
+    with Browser(people, person="guest") as browser:
+        page = browser.sign_in(browser.open(started["verification_uri_complete"]))
+        assert "signed in" in browser.submit(page, answer="allow").text
+    as_operator('User.objects.filter(username="guest").update(is_active=False)')
+    assert poll(provider, scale, started).json()["error"] == "access_denied"
 
 
 def test_nobody_tries_codes_for_long(provider, browser, scale):

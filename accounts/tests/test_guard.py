@@ -45,6 +45,12 @@ def test_who_guesses_a_password_waits_and_others_do_not(stranger, person):
     assert sign_in(stranger, "wanjiru", PASSWORD).status_code == 302
 
 
+def test_a_right_password_makes_up_for_the_wrong_ones_before(stranger, person):
+    for _ in range(2):
+        statuses = [sign_in(stranger, "kamau", password).status_code for password in ("a", "b", "c", PASSWORD)]
+        assert statuses == [200, 200, 200, 302]
+
+
 @pytest.mark.usefixtures("clean_throttles")
 def test_who_tries_many_names_from_one_address_waits(stranger, settings):
     settings.SIGN_INS_PER_MINUTE = 3

@@ -5,6 +5,7 @@ import hmac
 import json
 import re
 import threading
+import time
 
 import jwt
 import pytest
@@ -214,6 +215,12 @@ def test_a_token_that_is_not_an_access_token_of_the_issuer_for_us_gets_nobody_in
     token = keycloak.token(**{"groups": ["tills"], **change})
     assert no_entry(call(token))
     assert not User.objects.exists()
+
+
+def test_clocks_may_differ_by_less_than_a_minute(call, keycloak):
+    now = int(time.time())
+    assert no_entry(call(keycloak.token(groups=["tills"], iat=now - 360, exp=now - 60)))
+    assert no_entry(call(keycloak.token(groups=["tills"], nbf=now + 600)))
 
 
 def part(content: bytes) -> str:

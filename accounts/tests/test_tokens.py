@@ -203,6 +203,15 @@ def test_a_machine_goes_on_when_its_accounts_password_changes(provider, script, 
     assert provider.lets_in(token)
 
 
+def test_a_machine_gets_no_token_while_its_account_is_deactivated(provider, script, as_operator):
+    as_operator('User.objects.filter(username="service-Script").update(is_active=False)')
+    try:
+        assert provider.post("/o/token/", script.form(grant_type="client_credentials")).status_code in {400, 401}
+    finally:
+        as_operator('User.objects.filter(username="service-Script").update(is_active=True)')
+    assert provider.post("/o/token/", script.form(grant_type="client_credentials")).status_code == 200
+
+
 def test_a_rotated_key_leaves_what_the_old_one_signed_good(provider, browser, till, people):
     tokens = provider.tokens(till, browser)
     printed = people.manage("rotate_oidc_key")
