@@ -169,6 +169,14 @@ def test_a_parameter_that_is_wrong_is_named(api, parameters, sentence):
         assert refused(answer, 400, sentence, **{field: fault})
 
 
+def test_a_cursor_is_good_for_its_own_sort_alone(api, few):
+    following = api.get("/api/orders/?limit=2&sort=-amount").links["next"]["url"].removeprefix(api.url)
+    assert api.get(following).status_code == 200
+    for sort in ("amount", "created_at"):
+        answer = api.get(following.replace("sort=-amount", f"sort={sort}"))
+        assert answer.json()["error"] == "cursor: is none of this list's; take it from the Link header."
+
+
 def test_all_parameters_at_fault_are_named(api):
     answer = api.get("/api/orders/?colour=red&size=9&limit=0&sort=colour&min_amount=x")
     assert answer.json()["error"] == "Unknown parameter: colour"

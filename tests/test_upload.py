@@ -62,6 +62,9 @@ def test_customers_are_updated_by_code_when_asked(api, user):
     assert faults(answer) == [(3, "code", "A customer with this code already exists")]
     assert counts(api.post(f"{path}?on_conflict=update", data=changed, headers=CSV)) == (1, 1, 1, 0)
     assert Customer.objects.get(code="A2").name == "=Brian()"
+    entries = api.get("/api/audit/", params={"subject": "customers"}).json()
+    deeds = [(entry["action"], entry["actor"]) for entry in entries[:4]]
+    assert sorted(deeds) == [*[("insert", "amina")] * 3, ("update", "amina")]
     user.groups.add(Group.objects.get(name="viewer"))
     assert api.post(path, data=PEOPLE, headers=CSV).status_code == 403
     adders = Group.objects.create(name="adders")

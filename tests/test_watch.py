@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import threading
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -12,6 +13,7 @@ import requests
 from django.db import connection
 from django.test import RequestFactory
 from django.urls import resolve
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import Api, eventually
@@ -19,6 +21,7 @@ from savannah import health
 from savannah.logs import JSONLine, Routes, TextLine, request_id
 from savannah.programs import connected_to
 from sms.gateway import Gateway
+from sms.models import Message, Pause
 
 PHONE = "+254712345999"
 
@@ -103,11 +106,44 @@ def test_metrics_count_requests_and_tell_how_the_outbox_does(service, caller):
 
 def test_metrics_are_for_this_host_or_for_who_holds_the_token(stranger, settings):
     assert stranger.get("/metrics").status_code == 200
-    assert stranger.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 404
+    for header in ("X-Forwarded-For", "Forwarded"):
+        assert stranger.get("/metrics", headers={header: "for=203.0.113.7"}).status_code == 404
     settings.METRICS_TOKEN = "grafana-1"
     assert stranger.get("/metrics").status_code == 404
     assert stranger.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 404
     assert stranger.get("/metrics", headers={"Authorization": "Bearer grafana-1"}).status_code == 200
+
+
+def test_metrics_and_readiness_tell_what_waits_what_is_late_and_who_has_to_act(stranger):
+    def figures() -> dict[tuple, float]:
+        families = text_string_to_metric_families(stranger.get("/metrics").text)
+        return {
+            (sample.name.removeprefix("savannah_sms_"), *sample.labels.values()): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+    now = timezone.now()
+    for state, due_at in (("queued", timedelta(hours=1)), ("sending", -timedelta(hours=2)), ("delivered", None)):
+        Message.objects.create(phone_number=PHONE, body="B", state=state, due_at=due_at and now + due_at)
+    assert figures().items() >= {("oldest_due_seconds",): 0, ("paused",): 0, ("needs_help",): 0}.items()
+    assert stranger.get("/readyz").json()["oldest_queued_sms_seconds"] is None
+    Message.objects.create(phone_number=PHONE, body="B", state="unknown", due_at=now - timedelta(hours=1))
+    for gateway, needs_help in (("a", True), ("b", False)):
+        Pause.objects.create(gateway=gateway, reason="R", needs_help=needs_help, paused_until=now)
+    told = figures()
+    states = [told["messages", state] for state in ("queued", "unknown", "sending")]
+    assert (states, told["paused",], told["needs_help",]) == ([1, 1, 1], 2, 1)
+    assert 3600 <= told["oldest_due_seconds",] < 7200
+    assert 3600 <= stranger.get("/readyz").json()["oldest_queued_sms_seconds"] < 7200
+
+
+def test_a_service_whose_database_is_behind_is_not_ready(stranger):
+    assert stranger.get("/readyz").status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE id = (SELECT max(id) FROM django_migrations)")
+    answer = stranger.get("/readyz")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "migrations are missing")
 
 
 def test_metrics_say_when_the_database_is_down(transactional_db):

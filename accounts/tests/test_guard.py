@@ -17,6 +17,7 @@ from oauth2_provider.models import AccessToken, DeviceGrant
 from accounts.tests.browser import PASSWORD
 from conftest import ROOT, eventually
 from savannah import processes
+from savannah.secrets import read_or_create_rsa_key, read_or_create_secret_key, rotate_rsa_key
 from savannah.sql import conninfo
 from savannah.tree import Program, child_of
 
@@ -93,6 +94,13 @@ def test_a_wrong_password_is_in_no_log(stranger, person, caplog):
         assert secret not in caplog.text
 
 
+def test_what_the_first_start_makes_up_is_for_its_owner_alone(tmp_path):
+    read_or_create_secret_key(tmp_path)
+    read_or_create_rsa_key(tmp_path)
+    rotate_rsa_key(tmp_path, keep=1)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+
+
 @pytest.mark.parametrize(
     ("path", "policy"),
     [
@@ -133,12 +141,37 @@ def test_djangos_own_deployment_check_has_nothing_to_say(tmp_path, public_url):
     assert done.returncode == 0, done.stderr
 
 
-def test_upkeep_deletes_what_is_over_and_nothing_else(user, token):
+# Of each kind, one thing of this age; and a throttle that is still due.
+AGED = """
+WITH noted AS (
+    INSERT INTO audit (at, action, subject) VALUES (now() - %(age)s::interval, 'aged', 'customers')
+), answered AS (
+    INSERT INTO idempotency_keys (caller, operation, key, fingerprint, created_at)
+    VALUES (%(age)s::text, 'POST /', 'k', 'f', now() - %(age)s::interval)
+)
+INSERT INTO throttles
+VALUES ('aged ' || %(age)s::text, now() - %(age)s::interval), ('aged', now() + interval '1 hour')
+ON CONFLICT DO NOTHING
+"""
+
+
+def test_upkeep_deletes_what_is_over_and_nothing_else(user, token, settings):
     now = timezone.now()
     AccessToken.objects.create(user=user, token="old", scope="profile", expires=now - timedelta(hours=1))
     for code, age in (("long", 2), ("just", 0)):
         DeviceGrant.objects.create(device_code=code, client_id="x", expires=now - timedelta(hours=age))
+    settings.AUDIT_KEEP_DAYS = 30
+    with connection.cursor() as cursor:
+        for age in ("2 hours", "40 days"):
+            cursor.execute(AGED, {"age": age})
     call_command("upkeep")
+    with connection.cursor() as cursor:
+        for table in (
+            "idempotency_keys WHERE key = 'k'",
+            "throttles WHERE key LIKE 'aged%'",
+            "audit WHERE action = 'aged'",
+        ):
+            assert cursor.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,), table
     assert AccessToken.objects.count() == 1
     assert DeviceGrant.objects.get().device_code == "just"
 

@@ -217,6 +217,14 @@ def test_an_order_form_that_comes_twice_places_one_order(clerk, wanjiku):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_forms_key_is_its_clerks_own(clerk, manager, wanjiku):
+    form = {**opened(clerk, f"/customers/{wanjiku.pk}/"), "item": "Maize flour", "amount": "2280"}
+    for person in (clerk, manager):
+        assert "again" not in person.post(f"/customers/{wanjiku.pk}/orders", form)["Location"]
+    assert Order.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
 def test_two_clicks_at_once_place_one_order(clerk, wanjiku, monkeypatch):
     monkeypatch.setattr("desk.placing.TWIN_WAITS_SECONDS", 60.0)
     address = f"/customers/{wanjiku.pk}/orders"
