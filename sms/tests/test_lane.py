@@ -39,6 +39,18 @@ def test_it_closes_after_failures_in_a_row_and_tries_one_at_a_time():
     assert closed.room([]) == 0
 
 
+def test_it_tries_again_every_three_seconds_at_the_latest_and_when_somebody_has_to_act_as_often_as_the_setting_says():
+    for reply, seconds in ((FAILS, 3.0), (REFUSES, 15.0)):
+        closed = lane(pause_seconds=15.0)
+        for _ in range(FAILURES_TO_CLOSE):
+            closed.answered(reply, time.monotonic())
+        for _ in range(10):
+            closed.closed.next_probe = 0.0
+            asked_at = time.monotonic()
+            assert closed.room([]) == 1
+            assert asked_at < closed.closed.next_probe <= time.monotonic() + seconds
+
+
 def test_one_success_among_failures_keeps_it_open():
     opened = lane()
     for _ in range(FAILURES_TO_CLOSE - 1):
@@ -110,6 +122,8 @@ def test_workers_learn_from_each_other():
     assert other.closed.reason == "HTTP 500"
     other.reopen()
     assert other.closed is None
+    # It begins with one.
+    assert other.room([]) == 1
 
 
 def test_no_phone_number_of_the_gateways_words_gets_into_the_log():
