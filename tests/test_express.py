@@ -224,7 +224,7 @@ def test_a_caller_who_asks_too_often_is_counted_once_a_request(api, order, setti
 
 
 @pytest.mark.usefixtures("customer")
-def test_a_failure_that_may_have_placed_the_order_is_no_reason_to_place_it_again(api, monkeypatch):
+def test_a_failure_that_may_have_placed_the_order_is_no_reason_to_place_it_again(api, monkeypatch, caplog):
     asked = []
 
     def lost(**fields):
@@ -235,6 +235,9 @@ def test_a_failure_that_may_have_placed_the_order_is_no_reason_to_place_it_again
     answer = api.post("/api/orders/", json=ORDER)
     assert (answer.status_code, answer.json()["error"]) == (500, "Failed to create order: Database connection error")
     assert len(asked) == 1
+    # What the database says may hold values.
+    assert "database failure: OperationalError" in caplog.text
+    assert "the connection is lost" not in caplog.text
 
 
 def test_a_body_that_ends_too_early_is_refused_and_places_nothing(service):

@@ -201,6 +201,8 @@ def test_a_filter_that_is_wrong_is_refused(api):
 def test_lists_come_as_csv_and_ndjson(api, few):
     api.post("/api/customers/", json={"code": "=1+1", "name": '@SUM(A1), "x"', "phone_number": "+254712345678"})
     api.post("/api/customers/", json={"code": "'-2", "name": "it's", "phone_number": "+254712345678"})
+    formula = {"customer_code": "=1+1", "item": "-2+3", "amount": 1}
+    assert api.post("/api/orders/", json=formula, headers={"Prefer": "respond-async"}).status_code == 201
     for name in ("customers", "orders"):
         whole = api.get(f"/api/{name}/").json()
         lines = api.get(f"/api/{name}/", headers={"Accept": "application/x-ndjson, application/json;q=0.5"})
@@ -220,6 +222,9 @@ def test_lists_come_as_csv_and_ndjson(api, few):
                 assert {value.lstrip("'") for value in row.values()} == {(v or "").lstrip("'") for v in shown.values()}
     first, second = list(csv.DictReader(io.StringIO(api.get("/api/customers/?format=csv").text)))[:2]
     assert (first["code"], second["code"], second["name"]) == ("''-2", "'=1+1", '\'@SUM(A1), "x"')
+    order = next(csv.DictReader(io.StringIO(api.get("/api/orders/?format=csv").text)))
+    cells = [order[name] for name in ("item", "customer_code", "customer_name")]
+    assert cells == ["'-2+3", "'=1+1", '\'@SUM(A1), "x"']
     page = api.get("/api/orders/?format=csv&limit=2")
     assert len(page.text.splitlines()) == 3
     assert "format=csv" in page.links["next"]["url"]

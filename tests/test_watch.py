@@ -176,6 +176,9 @@ def test_a_text_line_reads_like_a_sentence():
     assert TextLine().format(record).endswith("WARNING orders: held up")
     record.fields = {"ms": 12}
     assert TextLine().format(record).endswith("orders: held up  ms=12")
+    record.fields = {"to": PHONE}
+    assert TextLine().format(record).endswith("to=+254******999")
+    assert TextLine().format(_record(f"no SMS to {PHONE}")).endswith("no SMS to +254******999")
 
 
 def test_nothing_that_a_client_sends_begins_a_line_or_speaks_to_a_terminal():
