@@ -147,7 +147,7 @@ LIMIT 1;
 -- A device asks for somebody to let it in (RFC 8628).
 INSERT INTO oauth2_provider_devicegrant (device_code, user_code, client_id, scope, interval, expires, status, last_checked)
 VALUES (:checksum, :user_code, :client_id, :scope, :interval, now() + make_interval(secs => :seconds),
-        'authorization-pending', '-infinity');
+        'authorization-pending', 'epoch');
 
 -- name: find_device
 -- The application and the scopes of a device that waits for an answer.
