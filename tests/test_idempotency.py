@@ -113,7 +113,9 @@ def test_a_key_counts_for_a_day(api, customer, no_wait):
     forget_old()
     assert api.post("/api/orders/", json=LAPTOP, headers=KEY).json() == first
     age_keys("2 hours")
-    assert api.post("/api/orders/", json={**LAPTOP, "item": "Mouse"}, headers=KEY).json()["item"] == "Mouse"
+    mouse = [api.post("/api/orders/", json={**LAPTOP, "item": "Mouse"}, headers=KEY).json() for _ in range(2)]
+    # From then on it is as good as a new one.
+    assert (mouse[0]["item"], mouse[1]) == ("Mouse", mouse[0])
     age_keys("25 hours")
     assert forget_old() >= 1
     assert forget_old() == 0
