@@ -14,7 +14,7 @@ from sms.models import Attempt, Message, OptOut, Pause, Report
 from sms.outbox import QUERIES
 from sms.tests.conftest import PHONE
 
-CLAIM = {"free": 1, "reserved": 0, "fresh_seconds": 60, "lease_seconds": 60}
+CLAIM = {"free": 1, "reserved": 0, "fresh_seconds": 60, "lease_seconds": 60, "expire_hours": 24}
 LONG_AGO = timezone.now() - timedelta(hours=1)
 # Looked at by the time that it is due alone.
 OLD = {"attempts": 1, "created_at": LONG_AGO, "due_at": LONG_AGO}
@@ -185,7 +185,7 @@ def test_what_expires_is_what_waits_not_what_was_sent_or_queued_again(queue, now
     sending, unknown = queue(state="sending", **columns), queue(state="unknown", **columns)
     again = queue(state="rejected", **columns)
     outbox.resend([again.id])
-    run(QUERIES.expire, hours=24)
+    run(QUERIES.expire, expire_hours=24)
     assert [now(message) for message in (sending, unknown, again)] == [
         ("sending", True),
         ("unknown", False),
