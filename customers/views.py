@@ -12,19 +12,8 @@ from rest_framework.request import Request
 
 from customers.phones import PHONE_RULE, to_e164
 from customers.uploading import COLUMNS, store_customers
-from savannah.api import (
-    APIView,
-    Input,
-    Text,
-    checked,
-    created,
-    deleted,
-    require_right,
-    rights_on,
-    uuid_or_404,
-    versioned,
-    versions_to_match,
-)
+from savannah.api import APIView, Input, Text, checked, created, require_right, rights_on, uuid_or_404
+from savannah.conditional import deleted, versioned, versions_to_match
 from savannah.idempotency import answer_once, fingerprint_of, key_of
 from savannah.lists import Listing, ListQuery, answer_list, asked
 from savannah.openapi import creates, deletes, lists, shows, updates, uploads

@@ -8,7 +8,8 @@ from django.db import IntegrityError
 from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError
 
-from savannah.api import Input, validated, violated_constraint
+from savannah.api import Input, validated
+from savannah.errors import violated_constraint
 
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
 

@@ -22,7 +22,7 @@ from desk.placing import CAME_TWICE, CUSTOMER_GONE, NotPlacedError, place_from_f
 from desk.sql import QUERIES, fetch_all, fetch_row
 from orders.placing import QUERIES as ORDER_QUERIES
 from orders.views import OrderInput
-from savannah.api import violated_constraint
+from savannah.errors import violated_constraint
 from savannah.sql import fetch_one, fetch_value
 from sms import outbox
 

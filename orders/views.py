@@ -4,32 +4,22 @@ from collections.abc import Set
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from customers.views import NOT_FOUND as CUSTOMER_NOT_FOUND
+from orders.amounts import Amount
+from orders.outputs import OrderOutput, PlacedOrderOutput, SmsOutput
 from orders.placing import QUERIES, place_order, place_order_once
 from orders.uploading import COLUMNS, store_orders
-from savannah.api import (
-    APIView,
-    Input,
-    Text,
-    checked,
-    created,
-    deleted,
-    found,
-    prefers,
-    rights_on,
-    uuid_or_404,
-    versioned,
-    versions_to_match,
-)
+from savannah.api import APIView, Input, Text, checked, created, found, prefers, rights_on, uuid_or_404
+from savannah.conditional import deleted, versioned, versions_to_match
 from savannah.idempotency import REPLAYED, answer_once, fingerprint_of, key_of
 from savannah.lists import Listing, ListQuery, answer_list, asked
 from savannah.openapi import PREFER, creates, deletes, errors, lists, shows, updates, uploads
@@ -38,51 +28,6 @@ from savannah.uploads import UploadQuery, answer_upload, digest_of, read_rows, r
 from sms.models import State
 
 NOT_FOUND = "Order not found"
-_MOST, _CENT = Decimal("99999999.99"), Decimal("0.01")
-
-
-@extend_schema_field(
-    {
-        "oneOf": [
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 99999999.99},
-            {"type": "string", "pattern": r"^\d{1,8}(\.\d{1,2})?$"},
-        ],
-        "description": "More than 0, at most two decimals.",
-        "examples": [1299.99],
-    }
-)
-class Amount(serializers.Field[Decimal, Any, Any, Any]):
-    """A JSON number, or the same written as a string; more than 0, two decimals, fits DECIMAL(10, 2)."""
-
-    default_error_messages = {
-        "invalid": "must be a number.",
-        "null": "must not be null.",
-        "too_little": "must be more than 0.",
-        "too_much": "must be at most 99999999.99.",
-        "too_fine": "must have at most two decimals.",
-    }
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        """Return the amount to the cent; fail for what is none, true and false among it."""
-        if isinstance(data, bool) or not isinstance(data, (Decimal, str)):
-            self.fail("invalid")
-        amount = self._parsed(data)
-        if amount <= 0:
-            self.fail("too_little")
-        if amount > _MOST:
-            self.fail("too_much")
-        if cast("int", amount.as_tuple().exponent) < -2:
-            self.fail("too_fine")
-        return amount.quantize(_CENT)
-
-    def _parsed(self, data: Decimal | str) -> Decimal:
-        try:
-            number = Decimal(data)
-        except ArithmeticError:
-            self.fail("invalid")
-        if not number.is_finite():
-            self.fail("invalid")
-        return number
 
 
 class OrderInput(Input):
@@ -103,84 +48,6 @@ class NewOrderInput(Input):
     customer_code = Text(max_length=50)
     item = Text(max_length=200)
     amount = Amount()
-
-
-LAPTOP = {
-    "id": "660e8400-e29b-41d4-a716-446655440001",
-    "item": "Laptop Computer",
-    "amount": "1299.99",
-    "order_time": "2025-09-20T11:00:00.000000Z",
-    "created_at": "2025-09-20T11:00:00.000000Z",
-    "customer_id": "550e8400-e29b-41d4-a716-446655440000",
-    "customer_code": "CUST001",
-    "customer_name": "John Doe",
-    "customer_phone": "+254712345678",
-}
-
-
-@extend_schema_serializer(examples=[OpenApiExample("Laptop", {**LAPTOP, "sms_status": "delivered"})])
-class OrderOutput(serializers.Serializer[Any]):
-    """An order as the API shows it (documentation only: PostgreSQL writes the JSON)."""
-
-    id = serializers.UUIDField()
-    item = serializers.CharField()
-    amount = serializers.DecimalField(max_digits=10, decimal_places=2)
-    order_time = serializers.DateTimeField()
-    created_at = serializers.DateTimeField()
-    customer_id = serializers.UUIDField()
-    customer_code = serializers.CharField()
-    customer_name = serializers.CharField()
-    customer_phone = serializers.CharField()
-    sms_status = serializers.ChoiceField(State.choices, allow_null=True, help_text="null: there is no SMS")
-
-
-@extend_schema_serializer(examples=[OpenApiExample("Laptop", {**LAPTOP, "sms_sent": True, "sms_status": "accepted"})])
-class PlacedOrderOutput(OrderOutput):
-    """A new order, and what became of its SMS while the request waited."""
-
-    sms_sent = serializers.BooleanField(help_text="the gateway has accepted the SMS")
-    sms_status = serializers.ChoiceField(State.choices)
-
-
-class AttemptOutput(serializers.Serializer[Any]):
-    """One time that the gateway was asked."""
-
-    number = serializers.IntegerField()
-    asked_at = serializers.DateTimeField()
-    answered_at = serializers.DateTimeField(allow_null=True)
-    http_status = serializers.IntegerField(allow_null=True)
-    status = serializers.CharField()
-    reason = serializers.CharField()
-    provider_message_id = serializers.CharField()
-
-
-class ReportOutput(serializers.Serializer[Any]):
-    """One delivery report."""
-
-    received_at = serializers.DateTimeField()
-    status = serializers.CharField()
-    failure_reason = serializers.CharField()
-    network_code = serializers.CharField()
-    provider_message_id = serializers.CharField()
-
-
-class SmsOutput(serializers.Serializer[Any]):
-    """An SMS with its history."""
-
-    id = serializers.UUIDField()
-    status = serializers.CharField()
-    phone_number = serializers.CharField()
-    body = serializers.CharField()
-    segments = serializers.IntegerField()
-    encoding = serializers.CharField()
-    possible_duplicate = serializers.BooleanField()
-    reason = serializers.CharField()
-    cost = serializers.CharField()
-    provider_message_id = serializers.CharField()
-    attempts = AttemptOutput(many=True)
-    delivery_reports = ReportOutput(many=True)
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
 
 
 # What the indexes of orders know, and those of SMS do not.

@@ -16,7 +16,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import orjson
 from django.conf import settings
 
-from savannah.api import error_body
+from savannah.errors import error_body
 from savannah.headers import OF_DATA
 from savannah.watch import name_request, note
 

@@ -28,7 +28,9 @@ from customers import views as customers
 from customers.views import QUERIES as CUSTOMER_QUERIES
 from orders import placing
 from orders import views as orders
-from savannah.api import APIView, database_failure, error_body, etag_of, headers_of, prefers, validated
+from savannah.api import APIView, headers_of, prefers, validated
+from savannah.conditional import etag_of
+from savannah.errors import database_failure, error_body
 from savannah.headers import OF_DATA
 from savannah.media import parse_json_object
 from savannah.sql import only

@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from unfold.admin import ModelAdmin
 
-from savannah.api import answer_bad_request
+from savannah.errors import answer_bad_request
 
 logger = logging.getLogger(__name__)
 

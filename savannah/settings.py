@@ -318,7 +318,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["savannah.media.OrjsonRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "savannah.media.JSONAlways",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "savannah.api.answer_error",
+    "EXCEPTION_HANDLER": "savannah.errors.answer_error",
     "UNAUTHENTICATED_USER": None,
 }
 # The public client that the page /api/docs/ is, and where its sign-in comes back to.

@@ -25,7 +25,8 @@ from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 
-from savannah.api import Input, error_body
+from savannah.api import Input
+from savannah.errors import error_body
 from savannah.logs import request_id
 from savannah.media import BodyTooLarge, LengthRequired, parse_json_object
 from savannah.sql import ACTOR

@@ -5,7 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from accounts.audit_api import AuditList
-from savannah import api, health, openapi
+from savannah import errors, health, openapi
 
 urlpatterns = [
     # First what is asked most: Django tries one after the other.
@@ -15,7 +15,7 @@ urlpatterns = [
     path("api/sms/", include("sms.urls")),
     path("api/schema/", openapi.Schema.as_view(), name="schema"),
     path("api/docs/", openapi.Docs.as_view(), name="docs"),
-    re_path(r"^api/", api.answer_unknown_path),
+    re_path(r"^api/", errors.answer_unknown_path),
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("metrics", health.metrics),
@@ -25,4 +25,4 @@ urlpatterns = [
     path("", include("desk.urls")),
 ]
 
-handler400 = api.answer_bad_request
+handler400 = errors.answer_bad_request

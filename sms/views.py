@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from savannah.api import error_body
+from savannah.errors import error_body
 from savannah.text import storable
 from sms.outbox import record_opt_out, record_report
 
