@@ -1,4 +1,4 @@
-"""What every API view shares: its fields, its rights, its answers. Knows no app."""
+"""What every API view shares: fields, rights, answers. Imports no app."""
 
 import re
 from collections.abc import Mapping
@@ -50,14 +50,14 @@ class Text(serializers.CharField):
 
 
 class Input(serializers.Serializer[Any]):
-    """The fields that a request may carry; a field it does not know is an error, named."""
+    """The fields that a request may have. An unknown field is an error that names it."""
 
     unknown = "unknown"
 
     def run_validation(self, data: Any = serializers.empty) -> dict[str, Any]:
-        """Refuse unknown fields, and an update of nothing; validate each field. All that is at fault is named.
+        """Validate each field; refuse unknown fields and an update without fields. The error names every fault.
 
-        Each order comes through here: what DRF does besides, for forms, nested objects and models, is left out.
+        Every order passes here, so this skips what DRF also does for forms, nested objects and models.
         """
         if self.partial and not data:
             raise exceptions.ValidationError({NO_FIELD: ["No field to update was given."]})
@@ -81,10 +81,10 @@ class Input(serializers.Serializer[Any]):
 
 
 class APIView(DRFView):
-    """A view that names, by method, what it does (`actions`) and which right that needs (`rights`).
+    """A view that says for each method what it does (`actions`) and which right it needs (`rights`).
 
-    `constraints` says what a violated constraint means: the status, the sentence, and the field at fault, if it is one.
-    What no right is named for, an administrator alone may do.
+    `constraints` maps the name of a violated constraint to the status, the sentence, and the field at fault (or "").
+    A method without a right is for administrators only.
     """
 
     actions: Mapping[str, str] = {}
@@ -92,7 +92,7 @@ class APIView(DRFView):
     constraints: Mapping[str, tuple[int, str, str]] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Let in who may do this. As DRF's, without formats and versions: this API has one of each."""
+        """Check the caller, the right and the rate. Skips DRF's formats and versions: this API has one of each."""
         request.accepted_renderer, request.accepted_media_type = RENDERER, RENDERER.media_type
         self.perform_authentication(request)
         self.check_permissions(request)
@@ -100,7 +100,7 @@ class APIView(DRFView):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """The headers of every answer, 405 among them."""
+        """The headers of every answer, including a 405."""
         return dict(headers_of(type(self)))  # type: ignore[arg-type]  # a class has a hash
 
 
@@ -120,7 +120,7 @@ def rights_on(model: str) -> dict[str, str]:
 
 
 def require_right(request: Request, right: str) -> None:
-    """Refuse (403) what takes a right beside the method's own."""
+    """Refuse (403) a caller without this right, for what needs more than the method's own right."""
     caller: Any = request.user
     if not caller.has_right(right):
         raise exceptions.PermissionDenied(f"You need the right {right}, and your role does not give it.")
@@ -129,21 +129,21 @@ def require_right(request: Request, right: str) -> None:
 def checked(input_class: type[Input], request: Request, *, partial: bool = False) -> dict[str, Any]:
     """Return the request's validated fields; raise ValidationError (400), or LengthRequired (411) for chunks."""
     if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
-        # DRF takes a body of unknown length for none at all.
+        # DRF treats a body of unknown length as an empty one.
         raise LengthRequired
     fields: Any = request.data
     return validated(input_class, fields, partial=partial)
 
 
 def validated(input_class: type[Input], given: Mapping[str, Any], *, partial: bool = False) -> dict[str, Any]:
-    """Return the fields of what was given; raise ValidationError (400)."""
+    """Return the validated fields of `given`; raise ValidationError (400)."""
     fields: dict[str, Any] = _rules(input_class, partial).run_validation(given)
     return fields
 
 
 @cache
 def _rules(input_class: type[Input], partial: bool) -> Input:
-    # One for all requests: to make a serializer takes longer than to check an order, and a check leaves no trace in it.
+    # Cached: creating a serializer takes longer than validating an order, and validation does not change it.
     return input_class(partial=partial)
 
 
@@ -154,7 +154,7 @@ def prefers(environ: Mapping[str, str], preference: str) -> bool:
 
 
 def uuid_or_404(text: str, error: str) -> UUID:
-    """Return `text` as a UUID; what is none names nothing, and is answered as not found."""
+    """Return `text` as a UUID; raise NotFound (404) with `error` if it is not one."""
     try:
         if len(text) == 36:
             return UUID(text)
@@ -171,5 +171,5 @@ def found(document: str | None, error: str) -> HttpResponse:
 
 
 def created(document: str) -> HttpResponse:
-    """Answer 201 with the document of what was made."""
+    """Answer 201 with the document of the new row."""
     return HttpResponse(document, content_type="application/json", status=201)

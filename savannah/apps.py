@@ -1,4 +1,4 @@
-"""The savannah app: what all rooms share."""
+"""The savannah app: what all apps share."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from django.core.cache import close_caches
 
 
 class SavannahConfig(AppConfig):
-    """Looks after the one database connection that a thread may have, and spares requests the rest."""
+    """Replaces Django's checks at the start and end of each request by a single one."""
 
     name = "savannah"
 
     def ready(self) -> None:
-        """Put one look in place of Django's four, which took a tenth of a small request's time."""
+        """Connect one signal receiver instead of Django's four, which took a tenth of a small request's time."""
         for signal, receiver in (
             (signals.request_started, db.reset_queries),
             (signals.request_started, db.close_old_connections),
@@ -26,6 +26,6 @@ class SavannahConfig(AppConfig):
 
 
 def give_connection_back(**_: Any) -> None:
-    """Return to the pool what a page or a transaction has borrowed; one that is still open is a test's around it."""
+    """Return a connection that a page or a transaction borrowed to the pool, but not within a test's transaction."""
     if db.connection.connection is not None and not db.connection.in_atomic_block:
         db.connection.close_if_unusable_or_obsolete()

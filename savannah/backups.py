@@ -1,4 +1,4 @@
-"""Backups: one consistent dump while the service works, trusted only once it was restored; and the way back."""
+"""Backups: a consistent dump while the service runs, verified by a trial restore; and restoring a dump."""
 
 import os
 import re
@@ -24,10 +24,10 @@ class BackupError(Exception):
 
 
 def back_up(path: Path, say: Say) -> Mapping[str, int]:
-    """Write a dump to `path` (pg_dump's custom format), restore it on trial, and return how many rows each table has.
+    """Write a dump to `path` (pg_dump's custom format), verify it by a trial restore, return each table's row count.
 
-    The file is readable by its owner alone, and appears under its name only once it is proven. Rows are counted in the
-    dump's own snapshot, so that what is written meanwhile is in neither.
+    Only its owner can read the file, which gets its final name after the trial restore has succeeded. Rows are counted
+    in the dump's own snapshot, so concurrent writes are neither dumped nor counted.
     """
     draft = path.with_name(f"{path.name}.unproven")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
@@ -50,9 +50,9 @@ def back_up(path: Path, say: Say) -> Mapping[str, int]:
 
 
 def restore(path: Path, say: Say) -> str:
-    """Load a dump into a new database, then put that in the place of ours; return the name that ours has from now on.
+    """Load a dump into a new database, then swap it with ours; return the new name of our old database.
 
-    What fails on the way leaves ours as it is. Connections are cut, and come again.
+    A failure leaves our database unchanged. The swap terminates all connections; clients reconnect.
     """
     ours = connection.settings_dict["NAME"]
     stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}"
@@ -80,7 +80,7 @@ def _exchange(ours: str, new: str, old: str) -> None:
     administer("ALTER DATABASE {} ALLOW_CONNECTIONS false", ours)
     with connection._nodb_cursor() as cursor:
         cursor.execute(QUERIES.cut_connections, {"database": ours})
-    # One message is one transaction: at no moment is there no database of our name, for which somebody would make one.
+    # Sent as one message, this is one transaction: our name always exists, so no process creates an empty database.
     administer(
         "ALTER DATABASE {} RENAME TO {}; ALTER DATABASE {} RENAME TO {}; ALTER DATABASE {} ALLOW_CONNECTIONS true",
         *(ours, old),
@@ -95,7 +95,7 @@ def _load(path: Path, database: str, *, rows: Mapping[str, int], say: Say) -> No
 
 
 def _follow(name: str, *arguments: str, rows: Mapping[str, int], say: Say) -> None:
-    """Run pg_dump or pg_restore, and say which table it is at."""
+    """Run pg_dump or pg_restore, and report the table it is working on."""
     process = start(name, "--verbose", *arguments)
     last = ""
     with process:

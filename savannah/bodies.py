@@ -1,8 +1,8 @@
-"""Requests' bodies: a short one is read whole before anything is done, and only so many are read at once.
+"""Request bodies: short ones are read before the request is handled, and only a limited number at the same time.
 
-A client that sends slowly, or never ends, holds a thread. It shall not hold them all: whoever asks without a body is
-always answered. A body that nobody read would have the server close the connection, at times without a word, and the
-client's next request on it fail (RFC 9112, section 9.3): a short one has been read, whatever is answered.
+A client that sends slowly, or never stops, occupies a thread. The limit keeps other threads free, so that requests
+without a body are always answered. If a body is left unread, the server closes the connection, sometimes without
+notice, and the client's next request on it fails (RFC 9112, section 9.3): so short bodies are read whatever the answer.
 """
 
 import threading
@@ -20,15 +20,15 @@ from savannah.errors import error_body
 from savannah.headers import OF_DATA
 from savannah.watch import name_request, note
 
-# For so long a request waits to be read; what has arrived takes microseconds.
+# How long a request waits until its body may be read. Reading a body that has arrived takes microseconds.
 LONGEST_WAIT_SECONDS = 0.5
 RETRY_AFTER_SECONDS = 5
 
 
 def read_bodies(application: WSGIApplication) -> WSGIApplication:
-    """Give the application short bodies that have been read; have a quarter of the threads read those, at most.
+    """Read short bodies before calling the application, in at most a quarter of the threads.
 
-    An eighth are for long ones, uploads most likely, which are read as they are worked on: they keep no order out.
+    Long bodies (mostly uploads) are read while they are processed, in at most an eighth: they do not block orders.
     """
     of_short = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 4))
     of_long = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 8))
@@ -56,7 +56,7 @@ def _read(stream: BinaryIO, length: int) -> bytes:
     try:
         return stream.read(length)
     except OSError:
-        # The client is gone: what is missing is for the parser to find.
+        # The client has disconnected. The parser reports the missing bytes.
         return b""
 
 
@@ -70,7 +70,7 @@ def _refuse(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
         "Content-Length": str(len(body)),
         "Retry-After": str(RETRY_AFTER_SECONDS),
         "X-Request-ID": id_,
-        # Its body is still to come.
+        # The body is unread, so the connection cannot be reused.
         "Connection": "close",
     }
     start_response(f"{status.value} {status.phrase}", list(headers.items()))

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): ETag, If-None-Match, If-Match. Knows no app."""
+"""Conditional requests (RFC 9110, section 13): ETag, If-None-Match, If-Match. Imports no app."""
 
 import re
 import zlib
@@ -12,18 +12,18 @@ _ETAG = re.compile(r'(?<!W/)"[^"]*"')
 
 
 class PreconditionFailed(exceptions.APIException):
-    """412 (RFC 9110, 15.5.13): somebody else was faster."""
+    """412 (RFC 9110, 15.5.13): somebody else changed the row first."""
 
     status_code = 412
     default_detail = "It has changed since you read it: read it again."
 
 
 def versioned(request: Request, row: tuple[Any, ...] | None, error: str) -> HttpResponse:
-    """Answer with a document and its version under an ETag; 304 when the client has it (RFC 9110, 13.1.2).
+    """Answer with a document and its ETag; 304 when the client already has it (RFC 9110, 13.1.2).
 
-    No row is a 404 with `error`; a row without a document is a precondition that failed.
-    The ETag is "version-digest": the digest is of all that is shown, also of what is another's (the state of the SMS),
-    and If-Match compares the version alone.
+    No row: 404 with `error`. A row without a document: 412.
+    The ETag is "version-digest". The digest covers the whole document, including data of other rows (the state of an
+    order's SMS); If-Match compares the version only.
     """
     if row is None:
         raise exceptions.NotFound(error)
@@ -46,7 +46,7 @@ def etag_of(document: str, version: str) -> str:
 
 
 def deleted(row: tuple[Any, ...] | None, error: str) -> HttpResponse:
-    """Answer 204; no row is a 404 with `error`, a null in it a precondition that failed."""
+    """Answer 204; 404 with `error` without a row, 412 for a row that starts with null."""
     if row is None:
         raise exceptions.NotFound(error)
     if row[0] is None:
@@ -55,7 +55,7 @@ def deleted(row: tuple[Any, ...] | None, error: str) -> HttpResponse:
 
 
 def versions_to_match(request: Request) -> list[str] | None:
-    """Return the versions of which the client will change one (If-Match), or None: whichever there is."""
+    """Return the versions that If-Match accepts, or None when it accepts any."""
     given = request.META.get("HTTP_IF_MATCH")
     if given is None or given.strip() == "*":
         return None

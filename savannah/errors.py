@@ -1,4 +1,4 @@
-"""Errors in the specification's shape: what a view raises, and what no view gets to see. Knows no app."""
+"""Errors in the specification's format: those that views raise, and those outside of views. Imports no app."""
 
 import logging
 import math
@@ -42,7 +42,7 @@ def first_error(detail: Any) -> str:
 
 
 def error_body(sentence: str, faults: Any = None) -> dict[str, Any]:
-    """Return the specification's error, with what is wrong with each field and the request's id beside it."""
+    """Return the specification's error body, plus the fault of each field and the request's id."""
     fields = {name: str(errors[0]) for name, errors in faults.items() if name != NO_FIELD} if faults else {}
     return {"error": sentence, **({"fields": fields} if fields else {}), "request_id": request_id.get()}
 
@@ -100,14 +100,14 @@ def _database_failure(error: Exception, context: Mapping[str, Any]) -> Response:
 def database_failure(error: Exception, action: str) -> dict[str, Any]:
     """Log a failure of the database, and return the body of the 500 that answers it (section "Error Responses")."""
     cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
-    # Its class and SQLSTATE only: the message may hold values, SQL and hosts.
+    # Log the class and the SQLSTATE only: the message may contain values, SQL and host names.
     logger.error("database failure: %s %s", type(cause).__name__, getattr(cause, "sqlstate", None))
     return error_body(f"Failed to {action}: Database connection error")
 
 
 @csrf_exempt
 def answer_unknown_path(request: HttpRequest) -> HttpResponse:
-    """Answer 404 in JSON; a path that only lacks its last slash is sent there (308 keeps method and body)."""
+    """Answer 404 in JSON; redirect a path that only lacks its final slash (308 keeps method and body)."""
     if not request.path.endswith("/"):
         try:
             match = resolve(request.path_info + "/")
@@ -122,7 +122,7 @@ _FOREIGN_HOST = "The Host header names no host of this service (ALLOWED_HOSTS)."
 
 
 def answer_bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 400 in JSON under /api/ to what no view gets to see: a Host that is not ours, above all."""
+    """Answer 400 (JSON under /api/) to a request that is refused outside of a view, mostly for a foreign Host."""
     if not request.path.startswith("/api/"):
         return bad_request(request, exception)
     known = isinstance(exception, DisallowedHost)

@@ -1,11 +1,11 @@
-"""The express lane: placing an order, and reading one order or customer, past Django's machinery.
+"""The express lane: places an order, or reads one order or customer, without Django's middleware and views.
 
-These are what clients ask most, and each takes one statement. A read finds the caller and the document at once. An
-order is placed for the caller that its token had when it was last seen, if PostgreSQL finds that same caller now. The
-lane answers success, and a database that fails: for whatever else (a condition, a key, another media type, a token that
-is new here or no good, a right that is missing, a field that is wrong, nothing there) it steps back before anything has
-been done, and Django's way says what there is to say. Both ways give the same answers, by the same functions:
-tests/test_express.py.
+These are the most frequent requests, and each takes one SQL statement. A read finds the caller and the document
+together. An order is placed for the caller that this process last saw with the token, provided that PostgreSQL still
+finds the same caller. The lane answers only successful requests and database failures. In all other cases (a
+conditional request, an Idempotency-Key, another media type, a token that is unknown here or invalid, a missing right,
+an invalid field, no such row) it passes the request to Django before anything has been changed. Both paths use the
+same functions and give the same answers: tests/test_express.py.
 """
 
 import logging
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 _DOCUMENT = re.compile(r"/api/(orders|customers)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 _ORDERS = "api/orders/"
 _REASONS = {200: "200 OK", 201: "201 Created", 500: "500 Internal Server Error"}
-# What only Django's way knows of.
+# Headers that only Django's path handles.
 _OTHERWISE = frozenset(("HTTP_IF_NONE_MATCH", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"))
 
 
@@ -152,7 +152,7 @@ def _place(environ: WSGIEnvironment, token: str) -> Answer | None:
     except (DataError, IntegrityError):
         return None  # PostgreSQL has refused it
     except DatabaseError as error:
-        # It may be placed or not: to go Django's way would be to ask for it twice.
+        # The order may have been committed: passing the request to Django could place it twice.
         return _failed(_ORDERS, view, "POST", error)
     if order is None:
         return None
@@ -161,13 +161,13 @@ def _place(environ: WSGIEnvironment, token: str) -> Answer | None:
 
 
 def _failed(route: str, view: type[APIView], method: str, error: DatabaseError) -> Answer:
-    # Django's way would only wait for PostgreSQL once more.
+    # Django's path would only wait for PostgreSQL again.
     connection.close()
     return Answer(route, view, orjson.dumps(database_failure(error, view.actions[method])), status=500)
 
 
 def _read_json(environ: WSGIEnvironment) -> bytes:
-    """Return the body, and leave it to be read once more; none where it is for Django's way to refuse it."""
+    """Return the body and rewind it for another read; return b"" if Django's path has to refuse it."""
     media_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     length = environ.get("CONTENT_LENGTH", "")
     if media_type != "application/json" or not length.isdecimal() or int(length) > settings.API_MAX_BODY_BYTES:

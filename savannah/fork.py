@@ -1,7 +1,7 @@
-"""Two ways through the middleware: pages need sessions, cookies and messages, and a request of the API needs none.
+"""Two paths through the middleware: pages need sessions, cookies and messages; API requests need none of them.
 
-`pages_begin` and `pages_end` stand around what pages alone need (MIDDLEWARE in savannah/settings.py). A request of the
-API goes straight from the one to the other: its Bearer token is all that says who calls.
+`pages_begin` and `pages_end` enclose the middleware that only pages need (MIDDLEWARE in savannah/settings.py). API
+requests jump from the first to the second: only the Bearer token identifies their caller.
 """
 
 from collections.abc import Callable
@@ -13,27 +13,27 @@ from savannah.sql import ACTOR
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
-# RFC 9110, section 8.6: none in a 204, and in a 304 that of the answer which it stands for.
+# RFC 9110, section 8.6: a 204 must not have a Content-Length, and in a 304 it would have to be that of the 200.
 _WITHOUT_LENGTH = {204, 304}
 _after_pages: list[Answer] = []
 
 
 def pages_end(answer: Answer) -> Answer:
-    """Let the API come back in here. Django builds its chain from the view outwards, so this comes first."""
+    """Mark where API requests re-enter the chain. Django builds it from the view outwards, so this is called first."""
     _after_pages.append(answer)
     return answer
 
 
 def pages_begin(answer_page: Answer) -> Answer:
-    """Send pages on, and requests of the API past all up to `pages_end`."""
+    """Pass pages to the next middleware, and API requests directly to `pages_end`."""
     answer_api = _after_pages.pop()
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if not request.path_info.startswith("/api/"):
             return answer_page(request)
-        # As CommonMiddleware does: raises for a host that is not ours.
+        # As CommonMiddleware does: raises DisallowedHost for a host that is not in ALLOWED_HOSTS.
         request.get_host()
-        # Nobody's deed yet, whatever this thread did before.
+        # This thread may still hold the actor of an earlier request.
         ACTOR.set(None)
         response = answer_api(request)
         for name, value in OF_DATA.items():

@@ -6,10 +6,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-# Data is no page: nothing of it is ever to run or to be shown in a frame.
+# Answers with data are not pages: nothing in them may run or be shown in a frame.
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-# Alpine.js, which the admin's theme is made with, evaluates what its attributes say.
+# The admin's theme uses Alpine.js, which evaluates code in HTML attributes.
 ADMIN_POLICY = f"{PAGE_POLICY}; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
 PERMISSIONS = "camera=(), geolocation=(), microphone=()"
 
@@ -22,7 +22,7 @@ OF_DATA = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
     "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
-    # Over plain HTTP, nobody heeds it (RFC 6797, 8.1).
+    # Also sent over plain HTTP, where clients ignore it (RFC 6797, 8.1).
     **(
         {"Strict-Transport-Security": f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"}
         if settings.SECURE_HSTS_SECONDS
@@ -38,7 +38,7 @@ class Headers:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Add what the view left out."""
+        """Add the headers that the view did not set."""
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", _policy(request, response))
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)

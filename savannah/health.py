@@ -1,4 +1,4 @@
-"""Is the service alive, is it ready, and how does it do? For load balancers, Prometheus and the operator."""
+"""Liveness, readiness and metrics, for load balancers, Prometheus and the operator."""
 
 import json
 import secrets
@@ -22,7 +22,7 @@ def alive(request: HttpRequest) -> JsonResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """`GET /readyz`: 200 when the database answers and is migrated, else 503; and how the SMS are."""
+    """`GET /readyz`: 200, with the state of the SMS, when the database answers and is migrated; otherwise 503."""
     try:
         if lacks_migrations():
             return _not_ready("migrations are missing")
@@ -47,7 +47,7 @@ def _not_ready(reason: str) -> JsonResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """`GET /metrics`: for who holds METRICS_TOKEN; without one, for this host alone."""
+    """`GET /metrics`: needs METRICS_TOKEN as Bearer token; if none is set, only this host may read it."""
     if not _may_read(request):
         return HttpResponse(status=404)
     note_pool()
@@ -62,13 +62,13 @@ def _may_read(request: HttpRequest) -> bool:
         return secrets.compare_digest(
             request.headers.get("Authorization", "").encode(), f"Bearer {settings.METRICS_TOKEN}".encode()
         )
-    # A proxy on this host speaks for others.
+    # A proxy on this host forwards requests of other hosts.
     proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     return request.META.get("REMOTE_ADDR") in {"127.0.0.1", "::1"} and not proxied
 
 
 class _Outbox(Collector):
-    """What PostgreSQL knows, the same for all workers and hosts."""
+    """Metrics from PostgreSQL, which cover all workers and hosts."""
 
     def collect(self) -> Iterator[Metric]:
         """Yield the outbox's figures, read now."""

@@ -1,8 +1,8 @@
-"""Idempotency-Key on POST: who asks again with the same key gets the same answer, and nothing is done twice.
+"""Idempotency-Key on POST: a retry with the same key gets the same answer, and nothing is done twice.
 
-After draft-ietf-httpapi-idempotency-key-header, and as Stripe does it. The key commits in the transaction of what the
-request did: there is never one without the other, and a request that failed or died leaves no key behind. A key is its
-caller's own (user and application), for one address, for a day.
+Follows draft-ietf-httpapi-idempotency-key-header and Stripe. The key is committed in the same transaction as the
+request's changes: neither exists without the other, and a request that failed leaves no key. A key belongs to one
+caller (user and application) and one address, and expires after a day.
 """
 
 import re
@@ -21,7 +21,7 @@ from rest_framework.request import Request
 from savannah.sql import execute, fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
-# What says that an answer was given before.
+# The header of an answer that was given before.
 REPLAYED = "Idempotency-Replayed"
 _SANE = re.compile(r"[!-~]{1,255}")
 
@@ -35,7 +35,7 @@ class KeyInUse(exceptions.APIException):
 
 
 class KeyReused(exceptions.APIException):
-    """422: the key was used for something else."""
+    """422: the key was used with another request."""
 
     status_code = 422
     default_detail = "This Idempotency-Key was used with another request body."
@@ -43,7 +43,7 @@ class KeyReused(exceptions.APIException):
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """A caller's key for one address, and what it was sent with."""
+    """A caller's key for one address, and the fingerprint of the request."""
 
     caller: str
     operation: str
@@ -53,7 +53,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Earlier:
-    """The answer that a key was given before. While it is `pending`, its last part is not known yet."""
+    """The stored answer of a key. While it is `pending`, it is incomplete."""
 
     status: int
     body: str
@@ -78,14 +78,14 @@ def key_of(request: Request, fingerprint: Callable[[], str]) -> Key | None:
 
 
 def fingerprint_of(fields: Mapping[str, Any]) -> str:
-    """Return what is the same for requests that ask for the same."""
+    """Return a hash that is the same for requests with the same fields."""
     return sha256(orjson.dumps(fields, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def claim(key: Key) -> Earlier | None:
-    """Take the key for this transaction; return what it was answered before, or None: it is ours, `remember` it.
+    """Claim the key for this transaction. Return its earlier answer, or None: then act, and `remember` the answer.
 
-    Raise KeyInUse while another transaction has it, KeyReused when it was sent with something else.
+    Raise KeyInUse while another transaction holds it, KeyReused when it was sent with other fields.
     """
     row = fetch_one(QUERIES.claim_key, **asdict(key))
     if row is None:
@@ -94,25 +94,25 @@ def claim(key: Key) -> Earlier | None:
     if ours:
         return None
     if fingerprint is None:
-        raise KeyInUse  # committed as we looked
+        raise KeyInUse  # another transaction committed it during our statement
     if fingerprint != key.fingerprint:
         raise KeyReused
     return Earlier(*earlier)
 
 
 def remember(key: Key, *, status: int, body: str, pending: UUID | None = None) -> None:
-    """Keep the answer for who asks again; with `pending`, what is known of it until `settle`."""
+    """Store the answer for retries; with `pending`, an incomplete one until `settle`."""
     fetch_value(QUERIES.remember_answer, **asdict(key), status=status, body=body, pending=pending)
 
 
 def settle(key: Key, body: str) -> str:
-    """Keep the whole of a pending answer, unless somebody was faster; return what is kept."""
+    """Complete a pending answer, unless another request already did; return the stored answer."""
     kept: str = fetch_value(QUERIES.settle_answer, **asdict(key), body=body) or body
     return kept
 
 
 def answer_once(key: Key | None, act: Callable[[], HttpResponse]) -> HttpResponse:
-    """Answer with what `act` does, in one transaction with the key; or with what it did before."""
+    """Call `act` in one transaction with the key and return its answer; or return the key's earlier answer."""
     if key is None:
         return act()
     with transaction.atomic():
@@ -130,5 +130,5 @@ def answer_once(key: Key | None, act: Callable[[], HttpResponse]) -> HttpRespons
 
 
 def forget_old() -> int:
-    """Delete the keys that no longer count; return how many."""
+    """Delete expired keys; return how many."""
     return execute(QUERIES.forget_keys)

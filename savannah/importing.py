@@ -1,4 +1,4 @@
-"""What the commands that import a file share: arguments, a progress bar, the last line."""
+"""What the import commands share: arguments, a progress bar, a summary."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from savannah.uploads import Columns, Outcome, Row, format_of, read_rows
 
 
 def add_file_arguments(parser: CommandParser) -> None:
-    """Take the file, and what to do with rows that are refused."""
+    """Add the arguments for the file and for what happens to refused rows."""
     parser.add_argument("file", type=Path, help=".csv, .ndjson or .jsonl, as it is or as .gz")
     parser.add_argument(
         "--on-error", choices=["stop", "skip"], default="stop", help="skip: leave out rows that are refused"
@@ -23,7 +23,7 @@ def add_file_arguments(parser: CommandParser) -> None:
 
 @contextmanager
 def rows_of(path: Path, columns: Columns) -> Iterator[Iterator[tuple[int, Row]]]:
-    """Yield the rows of a file, shown as they go by; raise CommandError for a file that cannot be read."""
+    """Yield the rows of a file, with a progress bar; raise CommandError for a file that cannot be read."""
     try:
         with path.open("rb") as file:
             yield _shown(read_rows(file, format_of(path.name), columns), file)
@@ -34,7 +34,7 @@ def rows_of(path: Path, columns: Columns) -> Iterator[Iterator[tuple[int, Row]]]
 
 
 def report(command: BaseCommand, outcome: Outcome, *, skip: bool) -> None:
-    """Print the counts and the rows that were refused; raise CommandError when that was the end of all."""
+    """Print the refused rows and the counts; raise CommandError when nothing was stored because of refused rows."""
     for refusal in outcome.refusals:
         place = f"line {refusal['line']}, {refusal['field']}" if refusal["field"] else f"line {refusal['line']}"
         command.stderr.write(f"{place}: {refusal['reason']}")
@@ -47,7 +47,7 @@ def report(command: BaseCommand, outcome: Outcome, *, skip: bool) -> None:
 
 
 def _shown(rows: Iterable[tuple[int, Row]], file: BinaryIO) -> Iterator[tuple[int, Row]]:
-    # By how much of the file is read: how many rows there will be, nobody knows before its end.
+    # Progress is in bytes: the number of rows is unknown until the end of the file.
     with tqdm(total=Path(file.name).stat().st_size, unit="B", unit_scale=True, unit_divisor=1024) as bar:
         for row in rows:
             yield row

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.operations.special import RunSQL
 
-# What a build that broke off has left: it serves no query, and stands in the way of the next attempt.
+# An interrupted build leaves an invalid index: no query uses it, and IF NOT EXISTS would keep it.
 _DROP_INVALID = """
 DO $$
 BEGIN
@@ -18,9 +18,9 @@ $$
 
 
 def building(name: str, definition: str) -> tuple[str, str]:
-    """Return the statements that build an index, given what follows ON; each on its own, in no transaction.
+    """Return the statements that build an index; `definition` is what follows ON. Run each outside of a transaction.
 
-    An index that is there already is left alone: a migration that broke off goes on where it was.
+    A valid index that exists already is kept, so that an interrupted migration can continue where it was.
     """
     return _DROP_INVALID.format(name=name), f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {definition}"
 
@@ -34,7 +34,7 @@ def index(name: str, definition: str, state: Sequence[Operation] = ()) -> RunSQL
 
 
 def no_index(name: str, definition: str, state: Sequence[Operation] = ()) -> RunSQL:
-    """Return the operation that drops an index which another one makes needless; backwards, it is built again.
+    """Return the operation that drops a redundant index; its reverse builds the index again.
 
     `state` is the RemoveIndex of an index that a model named.
     """

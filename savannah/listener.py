@@ -1,4 +1,4 @@
-"""The socket that granian listens on: clients that vanish are noticed."""
+"""TCP keep-alive on the socket that granian listens on, to detect lost clients."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from stat import S_ISSOCK
 
-# A client that says nothing is asked whether it is there; without an answer it is gone, after a minute in all.
+# After this silence the kernel sends keep-alive probes. It drops a client that answers none, after a minute in total.
 SILENT_SECONDS = 30
 ASK_EVERY_SECONDS = 10
 ASK_TIMES = 3
@@ -16,16 +16,16 @@ ASK_TIMES = 3
 
 @cache
 def notice_lost_clients() -> None:
-    """Have the kernel hang up on clients that have vanished without a word, as phones do; once in a process.
+    """Let the kernel close the connections of clients that vanished without closing them, as phones do; once a process.
 
-    granian waits for the rest of a body for as long as the connection stands. It listens only after it has imported the
-    application: the first request says that it does. Each connection from then on inherits what is set here.
+    granian waits for the rest of a body as long as the connection is open. It starts to listen only after importing the
+    application, so the first request calls this. Later connections inherit the options that are set here.
     """
     if sys.platform != "linux":
         return
     with suppress(OSError):  # there may be no /proc
         for number in [int(name.name) for name in Path("/proc/self/fd").iterdir()]:
-            with suppress(OSError):  # the folder's own is closed by now
+            with suppress(OSError):  # iterdir's own descriptor is closed by now
                 if S_ISSOCK(os.fstat(number).st_mode):
                     _keep_alive(number)
 

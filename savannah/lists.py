@@ -1,7 +1,7 @@
-"""Lists: filters, sorting, pages and the shapes they come in (JSON, NDJSON, CSV). Knows no app.
+"""Lists: filters, sorting, pages and formats (JSON, NDJSON, CSV). Imports no app.
 
-A list is read a page at a time by the key of the last row (never by an offset), and PostgreSQL writes each page as one
-text. Without `limit` the pages are streamed one after the other; with it, `Link` leads from one to the next (RFC 8288).
+Lists use keyset pagination (never an offset), and PostgreSQL returns each page as one text. Without `limit` all pages
+are streamed, one after the other; with it, the `Link` header has the address of the next page (RFC 8288).
 """
 
 import base64
@@ -22,17 +22,17 @@ from rest_framework.request import Request
 from savannah.api import Input, Text, validated
 from savannah.sql import fetch_text, only
 
-# The documents of a page joined by commas (str or bytes), and the key of its last row: None when no row follows.
+# The joined documents of a page (str or bytes), and the key of its last row: None when no row follows.
 Page = tuple[Any, ...] | None
 
 LONGEST_PAGE = 1000
 DEFAULT_LIMIT = 100
-# A page of up to so many is `short`: its LIMIT is written out in the statements, one more than it shows.
+# A page of up to this many rows is `short`: its LIMIT is a constant in the statements, one more than the page shows.
 SHORT = 100
-# Where that stands, one plan is the best for all values. Elsewhere PostgreSQL has to see those of the filters: of a
-# range that it does not know it expects 0.5 %, and would read and sort the whole of a wide one.
+# With this constant, one plan is the best for all values. Other statements are planned for the values of their filters:
+# PostgreSQL assumes that an unknown range matches 0.5 % of the rows, and would read and sort all of a wide one.
 ANY_VALUES = f"LIMIT {SHORT + 1}"
-# How many rows of a whole list are read at once: few at first, so that something comes soon.
+# Rows per page of a streamed list: fewer at first, so that the answer starts soon.
 STREAMED_FIRST, STREAMED = 500, 4000
 
 
@@ -72,9 +72,9 @@ class ListQuery(Input):
 
 @dataclass(frozen=True)
 class Listing:
-    """A list: its statement of `queries.sql`, CSV's first line, and for each sort how a cursor's key is read.
+    """A list: its statement in `queries.sql`, its CSV header, and for each sort column the parser of a cursor's key.
 
-    `also` gives what else lines of the statement may ask for, from what is asked for.
+    `also` derives further names for the statement's `-- if NAME` lines from those that are wanted (savannah/sql.py).
     """
 
     statement: str
@@ -98,7 +98,7 @@ def asked(query_class: type[Input], request: Request) -> dict[str, Any]:
 
 
 def answer_list(request: Request, listing: Listing, query: Mapping[str, Any]) -> HttpResponseBase:
-    """Answer with what of a list was asked for: all of it as a stream, or one page of it."""
+    """Answer with the rows that the query asks for: all of them as a stream, or one page."""
     filters = dict(query)
     limit, cursor = filters.pop("limit", None), filters.pop("cursor", None)
     sort = filters.pop("sort", listing.sorts[0])
@@ -133,7 +133,7 @@ def _read_page(
     filters: Mapping[str, Any],
     paged: int | None = None,
 ) -> Page:
-    """Read what follows the row with this key: a page of so many (`paged`), or as much of a stream as comes at once."""
+    """Read the rows after this key: a page of `paged` rows, or the next part of a stream."""
     wanted = {form, sort, *filters, *(("after",) if id_ else ())}
     if paged:
         wanted |= {"paged", "short"} if paged <= SHORT else {"paged"}
@@ -160,8 +160,8 @@ def stream_list(
 ) -> HttpResponseBase:
     """Answer with a whole list, page after page.
 
-    `read_page(*key)` returns the page's documents joined (None: no more) and the key of its last row; `first_page` is
-    the key to begin with. Between pages no connection is held, so that a slow reader holds nothing but its socket.
+    `read_page(*key)` returns a page's joined documents (None: no more rows) and the key of its last row; `first_page`
+    is the key to start with. No database connection is held between pages, so a slow reader does not occupy one.
     """
     pages = _pages(read_page(*first_page), read_page)
     return StreamingHttpResponse(_joined(pages, shape), content_type=shape.content_type)
@@ -186,7 +186,7 @@ def _joined(pages: Iterator[str | bytes], shape: Shape) -> Iterator[str | bytes]
 
 
 def _accepted(accept: str) -> str:
-    """Return the shape that an Accept header likes best (RFC 9110, 12.5.1); JSON where it does not care."""
+    """Return the format that an Accept header prefers (RFC 9110, 12.5.1); JSON by default."""
     best, best_quality = "json", 0.0
     for part in accept.lower().split(","):
         media_type, *parameters = (piece.strip() for piece in part.split(";"))

@@ -1,4 +1,4 @@
-"""Log lines: JSON for machines, text on a terminal; with the id of the request they are about, without phones."""
+"""Log lines: JSON for machines, text on a terminal; with the request's id, and with phone numbers masked."""
 
 import logging
 import re
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest  # not for the tree of processes, which knows nothing of Django
+    from django.http import HttpRequest  # not at runtime: savannah/tree.py runs without Django
 
 # Set by the web for a request, and by the worker for the SMS of that request.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -30,13 +30,13 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 class Routes(logging.Filter):
-    """Has Django's own lines about a request name its route, not its path: that may hold a secret or a code."""
+    """Replaces the path by the route in Django's own lines about a request: a path may contain a secret or a code."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record, and let it pass."""
         request = getattr(record, "request", None)
         if request is not None and isinstance(record.args, tuple):
-            # As Django writes it.
+            # Django escapes the path in some of its lines.
             path = request.path.encode("unicode_escape").decode()
             route = route_of(request)
             record.args = tuple(route if arg in {request.path, path} else arg for arg in record.args)
@@ -44,12 +44,12 @@ class Routes(logging.Filter):
 
 
 def route_of(request: "HttpRequest") -> str:
-    """Return what a line or a count says of where a request went."""
+    """Return a request's route, for log lines and metrics."""
     return request.resolver_match.route if request.resolver_match else "no route"
 
 
 class JSONLine(logging.Formatter):
-    """One JSON object a line; what a call gives as `extra={"fields": {...}}` becomes fields of it."""
+    """One JSON object per line; `extra={"fields": {...}}` of a logging call adds fields to it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON."""
@@ -66,17 +66,17 @@ class JSONLine(logging.Formatter):
 
 
 class TextLine(logging.Formatter):
-    """A line for a person, and its fields behind it."""
+    """A line for people, followed by its fields."""
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname:7} {name}: {message}", style="{", datefmt="%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Return the line; what a client has put into it neither ends it nor speaks to the terminal."""
+        """Return the line with control characters escaped: clients cannot forge lines or control the terminal."""
         return _CONTROL.sub(_escaped, super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        """Return the traceback, indented: no line of it looks like one of the log."""
+        """Return the traceback, indented so that none of its lines looks like a log line."""
         return indent(_CONTROL_BUT_END.sub(_escaped, super().formatException(ei)), "    ")
 
     def format(self, record: logging.LogRecord) -> str:

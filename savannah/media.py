@@ -31,7 +31,7 @@ class BodyTooLarge(exceptions.APIException):
 
 
 class OrjsonRenderer(BaseRenderer):
-    """JSON written by orjson; text that already is JSON (built by PostgreSQL) passes as it is."""
+    """Writes JSON by orjson. PostgreSQL's JSON documents do not come here: views answer them by an HttpResponse."""
 
     media_type = "application/json"
     format = "json"
@@ -58,7 +58,7 @@ class JSONAlways(BaseContentNegotiation):
 
 
 class StrictJSONParser(BaseParser):
-    """One JSON object, numbers as Decimal; what PostgreSQL cannot store, or readers read differently, is refused."""
+    """Parses one JSON object, numbers as Decimal; refuses ambiguous JSON and text that PostgreSQL cannot store."""
 
     media_type = "application/json"
 
@@ -123,5 +123,5 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def printable(name: str) -> str:
-    """Return a client's field name so that an error sentence can carry it."""
+    """Return a client's field name, shortened and escaped for an error sentence."""
     return name[:50].encode("ascii", "backslashreplace").decode().replace("\x00", "\\x00")

@@ -1,4 +1,4 @@
-"""What a web process counts for Prometheus; the processes of a host share it by PROMETHEUS_MULTIPROC_DIR."""
+"""Metrics of the web processes for Prometheus; the processes of a host share them in PROMETHEUS_MULTIPROC_DIR."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ POOL_WAITERS = Gauge("savannah_pool_waiters", "Requests that wait for a connecti
 
 
 def note_pool() -> None:
-    """Take down how this process's connection pool does."""
+    """Record the state of this process's connection pool."""
     pool = connection.pool.get_stats()  # type: ignore[attr-defined]
     POOL.labels("open").set(pool.get("pool_size", 0))
     POOL.labels("idle").set(pool.get("pool_available", 0))
@@ -27,7 +27,7 @@ def note_pool() -> None:
 
 
 def registry_of_all_processes() -> CollectorRegistry:
-    """Return the counts of all web processes of this host; those that ended no longer count in what is now."""
+    """Return the metrics of all web processes of this host; current values (gauges) leave out processes that ended."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if not folder:
         return REGISTRY

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what it says of every endpoint's errors, and the page that lets a developer try it."""
+"""The OpenAPI document: parameters, errors and headers of the endpoints, and the page to try them."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ class ErrorBody(serializers.Serializer[Any]):
     """One sentence on what is wrong."""
 
     error = serializers.CharField()
-    # "fields" is a word of the serializer's, too.
+    # Serializers have an attribute "fields" of another type.
     fields = serializers.DictField(  # type: ignore[assignment]
         child=serializers.CharField(), required=False, help_text="what is wrong with each"
     )
@@ -103,7 +103,7 @@ NOT_MODIFIED = {304: OpenApiResponse(description="It is what the client has (If-
 def errors(*statuses: int) -> dict[int, OpenApiResponse]:
     """Return the error responses that an operation documents.
 
-    403 and 429 where a token is needed, 503 where a body is (savannah/bodies.py), and 500 always.
+    Adds 403 and 429 if a token is needed (401), 503 if there is a body (411; savannah/bodies.py), and always 500.
     """
     refusals = (*((403, 429) if 401 in statuses else ()), *((503,) if 411 in statuses else ()))
     return {
@@ -126,7 +126,7 @@ def lists(operation_id: str, query: Fields, row: Fields, *statuses: int) -> Call
 def creates(
     operation_id: str, fields: Fields, row: Fields, *statuses: int, headers: tuple[OpenApiParameter, ...] = ()
 ) -> Callable[[Method], Method]:
-    """Document what makes a row of a JSON object, with an Idempotency-Key."""
+    """Document an operation that creates a row from a JSON object, with an Idempotency-Key."""
     answers = {201: row, **errors(400, 401, *statuses, 409, 411, 413, 415, 422)}
     return extend_schema(
         operation_id=operation_id, parameters=[IDEMPOTENCY_KEY, *headers], request=fields, responses=answers
@@ -134,7 +134,7 @@ def creates(
 
 
 def uploads(operation_id: str, query: Fields) -> Callable[[Method], Method]:
-    """Document what stores the rows of a file."""
+    """Document an operation that stores the rows of a file."""
     return extend_schema(
         operation_id=operation_id,
         parameters=[query, IDEMPOTENCY_KEY],
@@ -144,13 +144,13 @@ def uploads(operation_id: str, query: Fields) -> Callable[[Method], Method]:
 
 
 def shows(operation_id: str, row: Fields) -> Callable[[Method], Method]:
-    """Document what answers with one row, unless the client has it."""
+    """Document an operation that returns one row, or 304 if the client already has it."""
     answers = {200: row, **NOT_MODIFIED, **errors(401, 404)}
     return extend_schema(operation_id=operation_id, parameters=[IF_NONE_MATCH], responses=answers)
 
 
 def updates(operation_id: str, fields: Fields, row: Fields) -> Callable[[Method], Method]:
-    """Document what changes the given fields of a row."""
+    """Document an operation that changes the given fields of a row."""
     answers = {200: row, **errors(400, 401, 404, 411, 412, 413, 415)}
     return extend_schema(
         operation_id=operation_id, parameters=[IF_MATCH], request=fields(partial=True), responses=answers
@@ -158,14 +158,14 @@ def updates(operation_id: str, fields: Fields, row: Fields) -> Callable[[Method]
 
 
 def deletes(operation_id: str) -> Callable[[Method], Method]:
-    """Document what deletes a row."""
+    """Document an operation that deletes a row."""
     return extend_schema(
         operation_id=operation_id, parameters=[IF_MATCH], responses={204: None, **errors(401, 404, 412)}
     )
 
 
 def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Say what drf-spectacular does not: that bodies are required, and which headers the answers have.
+    """Add what drf-spectacular leaves out: that bodies are required, and which headers the answers have.
 
     A postprocessing hook (SPECTACULAR_SETTINGS).
     """
@@ -208,7 +208,7 @@ class Schema(SpectacularAPIView):
 
 
 class Docs(SpectacularSwaggerSplitView):
-    """`/api/docs/`: the document as a page to read and to try; its script comes by a request of its own."""
+    """`/api/docs/`: the document as a page to read and to try; the browser requests its script separately."""
 
     schema = None
     http_method_names = ("get", "head")

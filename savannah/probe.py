@@ -6,7 +6,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 
 def ask(url: str, host: str) -> HTTPResponse:
-    """Ask this machine's web by the name that it goes by, past any proxy. Raises OSError and HTTPException."""
+    """Request `url` with this Host header, never through a proxy. Raises OSError and HTTPException."""
     request = Request(url, headers={"Host": host})  # noqa: S310 - ours
     answer: HTTPResponse = build_opener(ProxyHandler({})).open(request, timeout=2)
     return answer

@@ -1,4 +1,4 @@
-"""What the service's processes run (savannah/tree.py runs them), and what they need to have to themselves."""
+"""The service's programs, which savannah/tree.py runs, and the lock on the data folder."""
 
 import fcntl
 import logging
@@ -22,7 +22,7 @@ def web() -> Program:
     """Return granian, serving the WSGI application."""
     options = {
         "--interface": "wsgi",
-        # By HTTP/2 a body comes without a length, and would be taken for none.
+        # Over HTTP/2 a body may have no Content-Length, and would be treated as empty.
         "--http": "1",
         "--host": settings.WEB_HOST,
         "--port": settings.PORT,
@@ -38,7 +38,7 @@ def web() -> Program:
 
 
 def companions() -> list[Program]:
-    """Return what an SMS needs beside the web: the worker, and without an API key the stand-in gateway."""
+    """Return what SMS need besides the web: the worker, and without an API key the stand-in gateway."""
     # The worker ends before the gateway does, so that its sends in flight are answered.
     grace_seconds = settings.SMS_STOP_SECONDS + 3
     programs = [Program("SMS worker", [sys.executable, "-m", "sms"], grace_seconds)]
@@ -66,16 +66,16 @@ def upkeep() -> list[Program]:
 
 
 def leave_database() -> None:
-    """Close every connection, and end the pool's threads: they would take the signals that wait for the tree."""
+    """Close every connection and end the pool's threads, which could receive signals that are meant for the tree."""
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
 
 
 @contextmanager
 def owned_data() -> Iterator[None]:
-    """Have the data folder alone; at the end the embedded PostgreSQL stops. CommandError when another one has it.
+    """Lock the data folder, and stop the embedded PostgreSQL at the end; CommandError if another process has the lock.
 
-    A process that becomes another one meanwhile has the folder until that one ends.
+    The lock survives exec: the program that replaces this one holds it until it ends.
     """
     settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
     with (settings.DATA_DIR / "run.lock").open("w") as lock:

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs (pg_dump, pg_restore, psql) against Django's database, and databases beside it."""
+"""Running PostgreSQL's programs (pg_dump, pg_restore, psql) on Django's database and on scratch databases."""
 
 import os
 import subprocess
@@ -12,9 +12,9 @@ from psycopg import sql
 
 
 def program(name: str) -> Path:
-    """Return the path of one of PostgreSQL's programs, of the oldest version in the wheel that knows our server.
+    """Return the path of one of PostgreSQL's programs, in the oldest version of the wheel that supports our server.
 
-    Not of the newest: it writes settings that an older server refuses.
+    The newest pg_dump would write settings that an older server refuses.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -24,9 +24,9 @@ def program(name: str) -> Path:
 
 
 def start(name: str, *arguments: str, database: str = "") -> subprocess.Popen[str]:
-    """Start a program against Django's server, its output in pipes.
+    """Start a program that connects to Django's server, with its output in pipes.
 
-    The password goes by the environment, where no process list shows it.
+    The password is passed in the environment, which process lists do not show to other users.
     """
     parameters = connection.get_connection_params()
     address = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
@@ -41,7 +41,7 @@ def start(name: str, *arguments: str, database: str = "") -> subprocess.Popen[st
 
 
 def run(name: str, *arguments: str, database: str = "") -> str:
-    """Run a program to its end and return what it prints; raise RuntimeError with its complaint when it fails."""
+    """Run a program to its end and return its output; raise RuntimeError with its error output when it fails."""
     process = start(name, *arguments, database=database)
     printed, complaint = process.communicate()
     if process.returncode:
@@ -68,7 +68,7 @@ def scratch_database() -> Iterator[str]:
 
 @contextmanager
 def connected_to(database: str) -> Iterator[None]:
-    """Let Django's connection of this thread lead to another database of the same server."""
+    """Point Django's connection of this thread to another database of the same server."""
     ours = connection.settings_dict["NAME"]
     _lead_to(database)
     try:
@@ -79,6 +79,6 @@ def connected_to(database: str) -> Iterator[None]:
 
 def _lead_to(database: str) -> None:
     connection.close()
-    # First: what another thread opens meanwhile leads there, too.
+    # Before the pool is closed: what another thread opens meanwhile already uses the new name.
     connection.settings_dict["NAME"] = database
     connection.close_pool()  # type: ignore[attr-defined]

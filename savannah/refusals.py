@@ -1,4 +1,4 @@
-"""What a page cannot use of what it was sent: 400, as in the API. Nothing of ours is broken by it."""
+"""Pages answer 400 to values that they cannot use, as the API does: a bad value is not an error of the service."""
 
 import logging
 from collections.abc import Callable
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class Refusals:
-    """Middleware: a value that no column can hold (NUL above all), or that is no key of a table."""
+    """Middleware: answers 400 to a value that no column can store (mostly NUL), or that is not a valid key."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -26,7 +26,7 @@ class Refusals:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer 400 to what a view raised because of a value; the rest is a fault of ours."""
+        """Answer 400 if a view failed because of a value; any other exception is an error of the service (500)."""
         if not isinstance(exception, (DataError, ValidationError)):
             return None
         logger.info("a value cannot be used (%s)", type(exception).__name__)
@@ -34,10 +34,10 @@ class Refusals:
 
 
 class Chosen(ModelAdmin):  # type: ignore[misc]
-    """A list in the admin: what is chosen there for an action has to be keys."""
+    """An admin list whose actions accept only valid keys."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Model]) -> HttpResponse | None:
-        """Do it; raise ValidationError for what is none."""
+        """Run the action; raise ValidationError for a selected value that is not a key."""
         for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
             self.model._meta.pk.to_python(key)
         response: HttpResponse | None = super().response_action(request, queryset)

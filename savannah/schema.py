@@ -25,9 +25,9 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL client_encoding = 'UTF8';
 SET LOCAL search_path = public;
 """
-# What a dump says of the session (some of it unknown to an older server), of each object's name and owner, of sequences
-# that no row has used, of what PostgreSQL 17.12 notes for itself; and the name of the one schema, which is on the
-# search path.
+# Parts of a dump to leave out: settings of the session (some are unknown to older servers), comments with each object's
+# name and owner, sequences that no row has used, PostgreSQL 17.12's pg_attver; and the prefix of the only schema, which
+# is on the search path.
 _NOISE = re.compile(
     r"^(SET .*;|SELECT pg_catalog\.set_config.*;|--.*|\\(un)?restrict .*"
     r"|ALTER TABLE ONLY .* SET \(pg_attver=\d+\);"
@@ -37,7 +37,7 @@ _NOISE = re.compile(
 )
 _VARCHAR_LIST = re.compile(r"\((ARRAY\[(?:'[^']*'::character varying(?:, )?)+\])\)::text\[\]")
 _VARCHAR = re.compile(r"\(('[^']*')::character varying\)::text")
-# What a server has that knows trigrams; the file asks at its end, as the migration does.
+# Only a server with pg_trgm has these. The file creates them, if possible, at its end, as the migration does.
 _TRIGRAMS = re.compile(r"^(CREATE EXTENSION|COMMENT ON EXTENSION|CREATE INDEX \w+_trigrams) .*;\n", re.MULTILINE)
 _MIGRATIONS = """{trigrams};
 
@@ -50,11 +50,11 @@ COMMIT;
 
 
 def write_schema() -> str:
-    """Return the SQL that makes an empty database what our migrations make of it."""
+    """Return the SQL that turns an empty database into what our migrations produce."""
     with scratch_database() as scratch:
         with connected_to(scratch):
             executor = MigrationExecutor(connection)
-            # The migrations alone: what Django adds after them (permissions, content types) comes with `migrate`.
+            # Without what Django adds after the migrations (permissions, content types): `migrate` adds it later.
             executor.migrate(executor.loader.graph.leaf_nodes())
             applied = list(executor.recorder.migration_qs.order_by("pk").values_list("app", "name"))
         trigrams = import_module("customers.migrations.0004_finding").TRIGRAMS.rstrip()
@@ -63,11 +63,11 @@ def write_schema() -> str:
 
 def dump_schema(database: str) -> str:
     """Return a database's tables, functions and rows, normalised for reading and comparing."""
-    # When the migrations ran, and that they gave the roles their rights then, is of the one database.
+    # Specific to this one database: when the migrations ran, and the audit entries of the rights that they granted.
     left_out = ("--exclude-table-data=public.django_migrations", "--exclude-table-data=public.audit")
     options = ("--no-owner", "--no-privileges", "--column-inserts", *left_out)
     text = _TRIGRAMS.sub("", _NOISE.sub("", run("pg_dump", *options, database=database)))
-    # PostgreSQL writes a list of varchar constants one way before, and another way after it was read back.
+    # PostgreSQL prints a list of varchar constants differently once it was restored from a dump.
     text = _VARCHAR_LIST.sub(lambda found: found[1].replace("character varying", "text"), text)
     text = _VARCHAR.sub(r"\1::text", text)
     return re.sub(r"\n{2,}", "\n\n", text).strip() + "\n"

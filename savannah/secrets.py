@@ -1,4 +1,4 @@
-"""Secrets that are made up at the first start and kept in the data folder, readable by their owner alone."""
+"""Secrets that are generated at the first start and kept in the data folder, readable only by their owner."""
 
 import os
 import secrets
@@ -17,16 +17,16 @@ def read_or_create_secret_key(data_dir: Path) -> str:
 
 
 def read_or_create_rsa_key(data_dir: Path) -> str:
-    """The PEMs of the provider's RSA keys, the one that signs first, kept in `data_dir/oidc_rsa_key.pem`."""
+    """The PEMs of the provider's RSA keys, the signing key first, kept in `data_dir/oidc_rsa_key.pem`."""
     return _read_or_create(data_dir / RSA_KEY_FILE, _new_rsa_pem)
 
 
 def rotate_rsa_key(data_dir: Path, *, keep: int) -> None:
-    """Put a new RSA key in front, and drop all but `keep` of the retired ones behind it."""
+    """Add a new signing key, and keep only the `keep` newest of the previous keys."""
     end = "-----END PRIVATE KEY-----\n"
     pems = [pem + end for pem in read_or_create_rsa_key(data_dir).split(end) if pem.strip()]
     path = data_dir / RSA_KEY_FILE
-    # Replaced as a whole: no reader ever sees half of it.
+    # Replaced atomically: no reader sees a partial file.
     _write_draft(path, "".join([_new_rsa_pem(), *pems[:keep]])).replace(path)
 
 
@@ -42,7 +42,7 @@ def _read_or_create(path: Path, make: Callable[[], str]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = _write_draft(path, make())
         try:
-            # A link never replaces: when two processes start at once, both read what the first one linked.
+            # Linking never replaces a file: if two processes start at once, both use the file of the first one.
             path.hardlink_to(draft)
         except FileExistsError:
             pass
