@@ -1,8 +1,8 @@
--- What the project itself keeps.
+-- Statements of the project itself: rate limits, upkeep, backups, migrations, idempotency keys.
 
 -- name: take
--- Count one more for a key and return 0; or, when its minute is full, count nothing and return the seconds to wait.
--- `due` is when everything counted so far has been paid off, at :per_minute a minute (the leaky bucket as one time, GCRA).
+-- Count one more request of a key and return 0; or, if the limit is reached, count nothing and return the seconds to wait.
+-- `due` is when all requests counted so far have drained, at :per_minute a minute (a leaky bucket as one time: GCRA).
 WITH taken AS (
     INSERT INTO throttles AS t (key, due) VALUES (:key, clock_timestamp() + interval '1 minute' / :per_minute::integer)
     ON CONFLICT (key) DO UPDATE
@@ -20,7 +20,7 @@ SELECT CASE
 END::integer;
 
 -- name: forget_throttles
--- Keys that nothing is due for any more count as new ones.
+-- Delete the keys whose requests have all drained: they count as new ones.
 DELETE FROM throttles WHERE due < now();
 
 -- name: lock_upkeep
@@ -28,7 +28,7 @@ DELETE FROM throttles WHERE due < now();
 SELECT pg_try_advisory_lock(hashtextextended('upkeep', 0));
 
 -- name: unlock_upkeep
--- Leave the upkeep to whoever is next; so does a connection that ends.
+-- Release the upkeep's lock. The end of the connection releases it, too.
 SELECT pg_advisory_unlock(hashtextextended('upkeep', 0));
 
 -- name: list_tables
@@ -44,21 +44,22 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database
 SELECT pg_advisory_lock(hashtextextended('migrate', 0));
 
 -- name: limit_lock_waits
--- Rather fail than let everybody wait behind us.
+-- Fail instead of making all others wait behind us.
 SELECT set_config('lock_timeout', :limit, false);
 
 -- name: look_for_deadlocks_first
--- After this time of waiting PostgreSQL has an autovacuum give way, and of a deadlock ends the one that looked. Only a
--- superuser may change it; elsewhere it is a second, and an autovacuum of a big table can outlast a migrate.
+-- After waiting this long for a lock, PostgreSQL cancels an autovacuum that blocks us, and in a deadlock cancels whoever
+-- detects it first: us. Only a superuser may change this time; otherwise it is one second, and an autovacuum of a big
+-- table can outlast a migrate.
 SELECT set_config('deadlock_timeout', '200ms', false) WHERE current_setting('is_superuser')::boolean;
 
 -- name: unlock_migrations
--- Let the next one migrate, and leave the connection as it was.
+-- Let the next process migrate, and reset the connection's lock_timeout.
 SELECT pg_advisory_unlock(hashtextextended('migrate', 0)), set_config('lock_timeout', '0', false);
 
 -- name: claim_key
--- Take an idempotency key for this transaction. No row: another transaction has it. Else whether it is ours, or what was
--- answered before (nulls: it was committed as we looked). A key of yesterday counts as a new one.
+-- Claim an idempotency key for this transaction. No row: another transaction holds it. Otherwise: whether it is ours, and
+-- the earlier answer (nulls: another transaction committed it during this statement). A key expires after 24 hours.
 WITH free AS MATERIALIZED (
     SELECT WHERE pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ', :caller::text, :operation::text, :key::text), 0))
 ), claimed AS (
@@ -75,17 +76,17 @@ FROM free
 LEFT JOIN idempotency_keys k ON k.caller = :caller::text AND k.operation = :operation::text AND k.key = :key::text;
 
 -- name: remember_answer
--- What a key's request is answered.
+-- Store the answer to a key's request.
 UPDATE idempotency_keys SET status = :status, body = :body, pending = :pending::uuid
 WHERE caller = :caller AND operation = :operation AND key = :key AND fingerprint = :fingerprint
 RETURNING key;
 
 -- name: settle_answer
--- The whole of a pending answer; the first who knows it decides.
+-- Complete a pending answer; the first one to do so wins.
 UPDATE idempotency_keys SET body = CASE WHEN pending IS NULL THEN body ELSE :body END, pending = NULL
 WHERE caller = :caller AND operation = :operation AND key = :key AND fingerprint = :fingerprint
 RETURNING body;
 
 -- name: forget_keys
--- Keys that no longer count.
+-- Delete expired keys.
 DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';

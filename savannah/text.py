@@ -1,4 +1,4 @@
-"""Text that PostgreSQL can store: UTF-8, and so without half a surrogate pair, and without NUL."""
+"""Text that PostgreSQL can store: valid UTF-8 (so no lone surrogates) without NUL."""
 
 import re
 
@@ -12,5 +12,5 @@ def holds_unstorable(text: str) -> bool:
 
 
 def storable(value: object, length: int) -> str:
-    """Return what a column so long can hold of somebody else's text: without NUL, with "?" for lone surrogates."""
+    """Return somebody else's text, cut to a column's length, without NUL, and with "?" for lone surrogates."""
     return str(value).replace("\x00", "")[:length].encode("utf-8", "replace").decode()

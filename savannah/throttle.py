@@ -1,4 +1,4 @@
-"""How often somebody may ask. PostgreSQL counts, so that all processes and hosts count together."""
+"""Rate limits. PostgreSQL counts the requests, so that a limit holds across all processes and hosts."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -11,18 +11,18 @@ QUERIES = load_queries(__file__)
 
 
 def take(key: str, *, per_minute: int) -> int:
-    """Count one more for `key`; return 0, or the seconds to wait when it had `per_minute` within a minute."""
+    """Count one more request of `key` and return 0; or the seconds to wait if it had `per_minute` within a minute."""
     seconds: int = fetch_value(QUERIES.take, key=key, per_minute=per_minute)
     return seconds
 
 
 def forget_old() -> int:
-    """Delete what no longer counts; return how many keys that were."""
+    """Delete the keys whose requests no longer count; return how many."""
     return execute(QUERIES.forget_throttles)
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the address of who asks: what the TRUSTED_PROXIES in front of us say, or else whose connection it is."""
+    """Return the client's address: as reported by the TRUSTED_PROXIES in front of us, or the connection's peer."""
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     trusted = settings.TRUSTED_PROXIES
     address: str = hops[-trusted] if 0 < trusted <= len(hops) and hops[-trusted] else request.META["REMOTE_ADDR"]
@@ -30,9 +30,9 @@ def client_address(request: HttpRequest) -> str:
 
 
 def client_network(request: HttpRequest) -> str:
-    """Return what counts as one who asks: an IPv4 address, or the first one of a /64 of IPv6.
+    """Return what rate limits treat as one client: an IPv4 address, or the first address of an IPv6 /64.
 
-    A provider's customer has at least a /64, and could take another address of it for each attempt.
+    An internet provider's customer has at least a /64, and could use another of its addresses for each attempt.
     """
     try:
         address = ip_address(client_address(request))

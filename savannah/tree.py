@@ -1,7 +1,7 @@
-"""The service's processes as one tree: started together, kept alive, and ended whole.
+"""The service's processes as one tree: a supervisor starts them, restarts those that die, and stops them all.
 
-A program of its own (`python -m savannah.tree PLAN`) that knows nothing of Django: all it does is wait. `manage.py run`
-becomes it once everything is prepared, and so takes 23 MB instead of 75.
+It is a separate program (`python -m savannah.tree PLAN`) without Django, because it only waits. Once everything is
+prepared, `manage.py run` replaces itself by it (exec), and so takes 23 MB instead of 75.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
 FIRST_RESTART_DELAY, LONGEST_RESTART_DELAY = 0.5, 10.0
-# What has run so long was well: its next death is no matter of its last one.
+# A program that ran this long was healthy: when it dies, its restart delay starts from the beginning.
 WELL_SECONDS = 60.0
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CODE = Path(__file__).parents[1]
@@ -41,19 +41,19 @@ class Program:
     name: str
     command: Sequence[str]
     grace_seconds: float
-    # Of what does one thing and ends: the seconds from one start to the next.
+    # The seconds from one start to the next, for a program that runs periodically; 0: it runs all the time.
     interval: float = 0.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `manage.py run` leaves for the tree to do."""
+    """What `manage.py run` hands over to the supervisor."""
 
-    # It is in here, and so are the web's counts for Prometheus; removed at the end.
+    # Contains this plan and the web's metrics for Prometheus; removed at the end.
     folder: str
     programs: Sequence[Program]
     log_format: str
-    # Printed once the service is ready: `ready_url` says so to who asks for `ready_host`.
+    # Printed once the service is ready, according to `ready_url`, requested with the Host header `ready_host`.
     announcement: str = ""
     ready_url: str = ""
     ready_host: str = ""
@@ -74,7 +74,7 @@ class Plan:
 
 
 class Child:
-    """A program that runs, started anew when it dies, after a pause that doubles."""
+    """A program that runs all the time: restarted when it dies, after a delay that doubles."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -83,18 +83,18 @@ class Child:
         self._delay = FIRST_RESTART_DELAY
 
     def start(self) -> None:
-        """Start the program in a session of its own: a Ctrl-C reaches it through us, in order."""
+        """Start the program in a session of its own: Ctrl-C reaches only us, and we stop the programs in order."""
         self._started_at = time.monotonic()
         self.process = subprocess.Popen(
             self.program.command,
-            # The specification starts manage.py from savannah_test/, where no module of ours is.
+            # The specification starts manage.py in savannah_test/, where our modules are not found.
             cwd=_CODE,
             start_new_session=True,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run yet
         )
 
     def keep_alive(self) -> None:
-        """Start the program again if it has died and its pause is over."""
+        """Restart the program if it has died and its delay is over."""
         if self.process is None:
             if time.monotonic() >= self._restart_at:
                 self.start()
@@ -108,7 +108,7 @@ class Child:
             self._delay = min(self._delay * 2, LONGEST_RESTART_DELAY)
 
     def end(self) -> None:
-        """Ask the program to finish, and kill it when its grace is over."""
+        """Ask the program to finish, and kill it after its grace period."""
         if self.process is None:
             return
         self.process.terminate()
@@ -120,21 +120,21 @@ class Child:
         self.process.wait()
 
     def _kill_group(self) -> None:
-        # What a web or a worker that died has left running: it would serve on, with the old code.
+        # The child processes of a web or worker that died would go on working, with the old code.
         if self.process:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Periodic(Child):
-    """A program that does one thing and ends, started again and again."""
+    """A program that ends by itself and is started at intervals."""
 
     def start(self) -> None:
-        """Wait for the first time: what starts now has enough to do."""
+        """Delay the first run: the other programs are starting up now."""
         self._restart_at = time.monotonic() + min(self.program.interval, 60.0)
 
     def keep_alive(self) -> None:
-        """Start the program when its time has come, unless it still runs."""
+        """Start the program when it is due, unless it still runs."""
         if self.process and self.process.poll() is not None:
             self._kill_group()
             if self.process.returncode:
@@ -146,7 +146,7 @@ class Periodic(Child):
 
 
 def child_of(program: Program) -> Child:
-    """Return what runs the program, once and for all or now and then."""
+    """Return a Periodic for a program with an interval, otherwise a Child."""
     return Periodic(program) if program.interval else Child(program)
 
 
@@ -156,7 +156,7 @@ def _die_with_parent() -> None:
 
 
 def become_tree(plan: Plan) -> None:
-    """Become the tree, in the same process, with its open files and its blocked signals; does not return."""
+    """Replace this process by the supervisor, which inherits open files and blocked signals; does not return."""
     file = plan.write()
     sys.stdout.flush()
     os.chdir(_CODE)
@@ -164,7 +164,7 @@ def become_tree(plan: Plan) -> None:
 
 
 def heed(end: Callable[[int, FrameType | None], None]) -> None:
-    """Have the signals that end a service call `end`; one that is ignored (nohup) stays so."""
+    """Call `end` on the signals that stop a service; a signal that is ignored (nohup) stays ignored."""
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, end)
@@ -179,7 +179,7 @@ class Tree:
         self._ending = False
 
     def run(self) -> None:
-        """Run until told to end; whatever happens, nothing of the tree stays behind."""
+        """Run until told to stop; whatever happens, leave no process and no folder behind."""
         heed(self._end)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         try:

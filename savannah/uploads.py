@@ -1,7 +1,7 @@
-"""Uploads: CSV or NDJSON of any length, read as a stream, staged by COPY, judged and merged by SQL in one transaction.
+"""Uploads: CSV or NDJSON of any length, read as a stream, staged by COPY, checked and merged by SQL in one transaction.
 
-The body goes to a temporary file first, so that a slow sender holds neither a connection nor a transaction; no more of
-it is in memory than a line. Knows no app.
+The body is written to a temporary file first, so that a slow sender holds neither a connection nor a transaction. At
+most one chunk or row of it is in memory. Imports no app.
 """
 
 import csv
@@ -33,7 +33,7 @@ from savannah.sql import ACTOR
 from savannah.text import holds_unstorable
 from savannah.utf8 import UNREADABLE
 
-# How many of the refused rows an answer names.
+# An answer lists at most this many of the refused rows.
 MOST_NAMED = 100
 _LONGEST_LINE = 256 * 1024
 _CHUNK = 256 * 1024
@@ -65,14 +65,14 @@ class Unreadable(exceptions.ParseError):
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """What a line must hold, what else it may, and what a download has beside that, which is left alone."""
+    """The columns of a file: required, optional, and those of a download that an upload ignores."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
-    # Those that NDJSON may write as a number.
+    # The columns that may be a JSON number in NDJSON.
     numbers: tuple[str, ...] = ()
-    # What Python reads better than SQL: returns the value to store, or raises ValueError with the reason.
+    # Parsers for what Python reads better than SQL. Each returns the value to store, or raises ValueError (the reason).
     read: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
 
     @property
@@ -94,11 +94,11 @@ class Outcome:
 
 @contextmanager
 def received(request: Request) -> Iterator[tuple[BinaryIO, str]]:
-    """Receive an upload whole; yield the file and its format."""
+    """Receive the complete upload; yield the file and its format."""
     media_type = (request.content_type or "").split(";", 1)[0].strip().lower()
     if media_type not in FORMATS and media_type != "multipart/form-data":
         raise exceptions.UnsupportedMediaType(media_type)
-    # The connection that knew the token is not needed while the file comes in.
+    # The connection that was used to check the token is not needed while the file arrives.
     connection.close()
     with tempfile.TemporaryFile() as file:
         length = _spool(request, file)
@@ -111,13 +111,13 @@ def received(request: Request) -> Iterator[tuple[BinaryIO, str]]:
 
 
 def format_of(file_name: str) -> str:
-    """Return the format that a file's name says: CSV unless it ends in .ndjson or .jsonl, before .gz."""
+    """Return the format by the file's name: NDJSON for .ndjson and .jsonl (with or without .gz), otherwise CSV."""
     stem = file_name.lower().removesuffix(".gz")
     return next((name for ending, name in _ENDINGS.items() if stem.endswith(ending)), "csv")
 
 
 def digest_of(file: BinaryIO) -> str:
-    """Return the SHA-256 of a file, and go back to its beginning."""
+    """Return the SHA-256 of a file, and rewind it."""
     digest = file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     file.seek(0)
     return digest
@@ -220,9 +220,9 @@ def _places(header: list[str], columns: Columns) -> list[int]:
 
 
 def guarded(cell: str) -> str:
-    """Return a cell with an apostrophe before what a spreadsheet would run as a formula, as PostgreSQL's csv_cell does.
+    """Return a cell, with an apostrophe in front if a spreadsheet would run it as a formula (as csv_cell does in SQL).
 
-    One more where there are some already: an upload takes just one away again.
+    A formula that already has apostrophes gets one more, because an upload removes exactly one.
     """
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
@@ -287,11 +287,11 @@ def load(
     skip: bool,
     **options: Any,
 ) -> Outcome:
-    """Stage rows, find those to refuse by `judge`, store the others by `merge`: one transaction.
+    """Stage the rows, find those to refuse by `judge`, and store the others by `merge`, in one transaction.
 
-    Unless `skip`, one row that is refused has all of them refused. `judge` fills the table `refused`. `merge` has the
-    last word, for others write meanwhile: it returns how many were created, updated, left as they were, and refused
-    after all.
+    Unless `skip`, one refused row rolls back all of them. `judge` fills the table `refused`. `merge` may refuse more
+    rows, because others write at the same time: it returns how many were created, updated, unchanged, and refused by
+    `merge`.
     """
     names = ", ".join(columns.names)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -319,7 +319,7 @@ def load(
 
 
 def answer_upload(outcome: Outcome, *, skip: bool) -> JsonResponse:
-    """Answer 200 with the counts; 400 when all was refused for the sake of some."""
+    """Answer 200 with the counts; 400 when nothing was stored because of refused rows."""
     if outcome.refused and not skip:
         rows = "1 row was" if outcome.refused == 1 else f"{outcome.refused} rows were"
         sentence = f"{rows} refused, so nothing was stored; ?on_error=skip leaves such rows out."

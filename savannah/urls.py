@@ -8,7 +8,7 @@ from accounts.audit_api import AuditList
 from savannah import errors, health, openapi
 
 urlpatterns = [
-    # First what is asked most: Django tries one after the other.
+    # The most frequent ones first: Django tries them in this order.
     path("api/orders/", include("orders.urls")),
     path("api/customers/", include("customers.urls")),
     path("api/audit/", AuditList.as_view(), name="audit"),

@@ -1,7 +1,7 @@
-"""Requests as Django has them, but for their text, which is UTF-8.
+"""Django's requests, but with their text always read as UTF-8.
 
-Django reads a query and a form by whatever codec the Content-Type names: rot13 is one, and fails; one that escapes
-makes characters that no answer can carry.
+Django decodes queries and forms by whatever codec the Content-Type names. Some of them fail (rot13), and those with
+escapes can produce characters that no answer can contain.
 """
 
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http.multipartparser import MultiPartParserError
 from django.utils.http import parse_header_parameters
 
-# What a header's parameters raise (RFC 2231): a charset that is none, and pieces of a value that do not go together.
+# What parsing a header's parameters (RFC 2231) raises: for an unknown charset, and for inconsistent parts of a value.
 UNREADABLE = (ValueError, TypeError)
 _FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 
 
 class Request(WSGIRequest):
-    """A request that no header of a body makes unreadable."""
+    """A request that stays readable whatever its Content-Type is."""
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        # Django's own makes a charset the request's encoding.
+        # Django's method would make the charset the request's encoding.
         try:
             self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
         except UNREADABLE:
-            # Others read it, too.
+            # Other code parses the header itself.
             meta["CONTENT_TYPE"] = meta["CONTENT_TYPE"].partition(";")[0].strip().lower()
             self.content_type, self.content_params = meta["CONTENT_TYPE"], {}
 
@@ -44,6 +44,6 @@ class Request(WSGIRequest):
 
 
 class Handler(WSGIHandler):
-    """Django's application, for such requests."""
+    """Django's application with such requests."""
 
     request_class = Request

@@ -1,4 +1,4 @@
-"""Watching: every request's id, time and log line."""
+"""The id, metrics and log line of every request."""
 
 import logging
 import re
@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 _GIVEN_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _READS = {"GET", "HEAD", "OPTIONS"}
-# Asked every few seconds by machines that look after us.
+# Requested every few seconds by monitoring.
 _UNLOGGED = {"healthz", "readyz", "metrics"}
 
 
 def observed(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Give a request its id (the client's X-Request-ID, or a new one), and note how it went.
+    """Middleware: give a request its id (the client's X-Request-ID, or a new one), then count and log its answer.
 
-    The log names the route, not the path or the query: those may hold codes and secrets.
+    The log has the route, not the path or the query: those may contain codes and secrets.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -51,7 +51,7 @@ def note(method: str, route: str, status: int, seconds: float) -> None:
     """Count an answered request, and write its line."""
     method = method if method in _METHODS else "other"
     _histogram(method, route, status).observe(seconds)
-    # A line costs as much as a quick read does; LOG_LEVEL=DEBUG has them all.
+    # Successful reads are logged only with LOG_LEVEL=DEBUG: a log line costs as much as a quick read.
     level = logging.DEBUG if method in _READS and status < 400 else logging.INFO
     if route not in _UNLOGGED and logger.isEnabledFor(level):
         fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 1)}

@@ -10,7 +10,7 @@ from django.conf import settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "savannah.settings")
 django.setup(set_prefix=False)
 
-from savannah.bodies import read_bodies  # noqa: E402 - what these import needs Django set up
+from savannah.bodies import read_bodies  # noqa: E402 - these imports need Django to be set up
 from savannah.express import express  # noqa: E402
 from savannah.listener import notice_lost_clients  # noqa: E402
 from savannah.utf8 import Handler  # noqa: E402
@@ -21,7 +21,7 @@ _answer = read_bodies(express(Handler()))
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer a request; one that came by a proxy of ours was to PUBLIC_URL, by whatever name the proxy asks us."""
+    """Answer a request. Behind our proxies it counts as sent to PUBLIC_URL, whatever Host the proxy sends."""
     notice_lost_clients()
     if settings.TRUSTED_PROXIES:
         environ.update(_PUBLIC)

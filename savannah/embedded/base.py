@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend, in front of a server in the data folder that starts with the first connection."""
+"""Django's PostgreSQL backend for the embedded server in the data folder, which the first connection starts."""
 
 import threading
 from functools import cache
@@ -11,7 +11,7 @@ from savannah.postgres.base import DatabaseWrapper as PostgresWrapper
 
 
 class DatabaseWrapper(PostgresWrapper):
-    """Finds (and when need be starts) the embedded server, and makes the database at the first connection."""
+    """At the first connection, starts the embedded server unless it runs, and creates the database."""
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return psycopg's parameters, with the embedded server's socket folder as the host."""
@@ -19,7 +19,7 @@ class DatabaseWrapper(PostgresWrapper):
             return {**super().get_connection_params(), "host": _ready_server()}
 
 
-# Threads that connect at once start one server: the wheel's own file lock does not hold between threads.
+# Threads that connect at the same time must start only one server; the wheel's file lock does not work between threads.
 _starting = threading.Lock()
 
 

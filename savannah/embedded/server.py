@@ -1,4 +1,4 @@
-"""Starting and stopping the embedded PostgreSQL server, and where its programs are."""
+"""Starting and stopping the embedded PostgreSQL server."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def start_server(data_dir: Path) -> str:
 
 
 def ensure_database(socket_dir: str, name: str) -> None:
-    """Create the database `name` if it is not there; of several processes that try at once, one does."""
+    """Create the database `name` if it does not exist; several processes may call this at the same time."""
     with psycopg.connect(host=socket_dir, user="postgres", dbname="postgres", autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
@@ -37,14 +37,14 @@ def ensure_database(socket_dir: str, name: str) -> None:
 
 
 def stop_server(data_dir: Path) -> None:
-    """Stop the server of `data_dir/postgres` whoever still uses it; open transactions are rolled back."""
+    """Stop the server of `data_dir/postgres`, even if it is still in use; open transactions are rolled back."""
     pid_file = data_dir / "postgres" / "postmaster.pid"
     try:
         postmaster = psutil.Process(int(pid_file.read_text().split("\n", 1)[0]))
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         return
     if postmaster.name() != "postgres":
-        # Of before a power cut: the number is somebody else's now.
+        # The file is from before a power cut; another process has that pid now.
         return
     with suppress(ProcessLookupError):
         # SIGINT is PostgreSQL's fast shutdown.
@@ -52,6 +52,6 @@ def stop_server(data_dir: Path) -> None:
     deadline = time.monotonic() + 5
     while pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    # The wheel's list of who uses the server. Who became another program has not taken itself off it, and as long as
-    # anybody is on it, the server outlives the next command that starts it.
+    # The wheel's list of the processes that use the server. A process that was replaced by exec is still on it, and as
+    # long as the list is not empty, the server outlives the next command that starts it.
     (data_dir / "postgres" / ".handle_pids.json").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend with its pool, and a check of pooled connections that asks the socket, not the server."""
+"""Django's PostgreSQL backend, with a pool that checks a connection by its socket, without asking the server."""
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -17,11 +17,11 @@ PATIENCE_SECONDS = 0.25
 
 
 class Pool(ConnectionPool[Connection]):
-    """A process's connections. Short statements take turns: half of the connections are for those that have one.
+    """A process's connections. Short statements take turns: as many run at the same time as half of the connections.
 
-    PostgreSQL does more with fewer statements at once, and to wait for a turn costs a request less than to wait for a
-    connection does (docs/performance.md). It is no more than good manners: those whose turn is over may be held up by
-    somebody's lock, so that nobody waits for them for long.
+    PostgreSQL gets more done with fewer concurrent statements, and waiting for a turn costs a request less than waiting
+    for a connection (docs/performance.md). No statement waits for its turn longer than PATIENCE_SECONDS, because those
+    that run may be blocked by a lock.
     """
 
     def __init__(self, *, max_size: int, **options: Any) -> None:
@@ -31,7 +31,7 @@ class Pool(ConnectionPool[Connection]):
             self._turns.put(None)
 
     def run(self, statement: Callable[[Connection], Row]) -> Row:
-        """Run a statement on a connection that is borrowed for just as long; PoolTimeout when none comes free."""
+        """Run a statement on a connection that is borrowed for it; PoolTimeout when none becomes free."""
         connection = self.getconn()
         try:
             return statement(connection)
@@ -39,7 +39,7 @@ class Pool(ConnectionPool[Connection]):
             self.putconn(connection)
 
     def run_short(self, statement: Callable[[Connection], Row]) -> Row:
-        """As `run`, when it is this statement's turn, or after PATIENCE_SECONDS without one."""
+        """Like `run`, when it is this statement's turn, or after waiting PATIENCE_SECONDS for it."""
         try:
             self._turns.get(timeout=PATIENCE_SECONDS)
         except Empty:
@@ -59,7 +59,7 @@ class DatabaseWrapper(PostgresWrapper):
 
     @property
     def pool(self) -> Pool | None:
-        """The process's pool, made when first asked for, as Django makes it but for the check."""
+        """The process's pool, created at its first use; as Django creates it, except for its class and its check."""
         if self.alias == NO_DB_ALIAS:
             return None
         if self.alias not in self._connection_pools:
@@ -71,16 +71,16 @@ class DatabaseWrapper(PostgresWrapper):
                 check=raise_if_closed,
                 **self.settings_dict["OPTIONS"]["pool"],
             )
-            # Of several threads that come here at once, the first one's stays: a pool that is not open costs nothing.
+            # If several threads create a pool at the same time, the first one is kept. An unopened pool costs nothing.
             self._connection_pools.setdefault(self.alias, pool)
         return self._connection_pools[self.alias]
 
 
 def raise_if_closed(connection: psycopg.Connection) -> None:
-    """Raise OperationalError when the server has closed the connection, for the pool to take another one.
+    """Raise OperationalError when the server has closed the connection, so that the pool takes another one.
 
-    libpq reads what has come in, without waiting: 2 us, where psycopg_pool's own check, an empty query, takes a round
-    trip. What it reads first may be the server's farewell, so that only the second time it meets the end.
+    libpq reads what has arrived, without waiting. This takes 2 us; psycopg_pool's own check, an empty query, takes a
+    round trip. The first read may return the server's last message, so that only the second one finds the end.
     """
     connection.pgconn.consume_input()
     connection.pgconn.consume_input()

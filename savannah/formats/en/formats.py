@@ -1,4 +1,4 @@
-"""How dates and times are written where no template says it (FORMAT_MODULE_PATH)."""
+"""The default formats of dates and times in templates (FORMAT_MODULE_PATH)."""
 
 DATE_FORMAT = "j M Y"
 DATETIME_FORMAT = "j M Y, H:i"

@@ -1,4 +1,4 @@
-"""`manage.py backup FILE`: a proven dump of the database, while the service works."""
+"""`manage.py backup FILE`: a verified dump of the database, while the service runs."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from savannah.backups import BackupError, back_up
 
 
 class Command(BaseCommand):
-    """Dump the database, and restore the dump on trial."""
+    """Dump the database, and verify the dump by a trial restore."""
 
     help = "write the database to FILE (pg_dump's custom format), proven by restoring it into a scratch database"
 

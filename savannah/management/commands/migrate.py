@@ -1,4 +1,4 @@
-"""`manage.py migrate`, beside a service at work: one at a time, and never in the way of its requests for long."""
+"""`manage.py migrate`, while the service runs: one process at a time, and without blocking requests for long."""
 
 import time
 from typing import Any
@@ -12,19 +12,19 @@ from savannah.sql import load_queries
 
 QUERIES = load_queries(savannah.sql.__file__)
 PAUSES = (1, 2, 4, 8, 15, 30)
-# Less than PostgreSQL's deadlock_timeout (1 s): where a request and a migration wait for each other, this one gives up.
+# Less than PostgreSQL's deadlock_timeout (1 s): in a deadlock with a request, the migration gives up first.
 LOCK_TIMEOUT = "800ms"
 
 
 class Command(DjangoMigrate):
-    """Django's migrate, that gives up a lock it does not get soon and tries again, and waits for another migrate.
+    """Django's migrate with a lock timeout and retries; it waits while another process migrates.
 
-    What a change of a table waits for, every statement that comes later waits for as well. A migration that is
-    not atomic builds an index CONCURRENTLY: it keeps nobody waiting, and may wait itself.
+    While a change of a table waits for its lock, all later statements on that table wait behind it. A migration that is
+    not atomic builds an index CONCURRENTLY: it blocks nobody, so it may wait without a limit.
     """
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate; what is done stays done when a later migration has to be tried again."""
+        """Migrate; completed migrations stay applied when a later one has to be retried."""
         with connection.cursor() as cursor:
             cursor.execute(QUERIES.lock_migrations)
             cursor.execute(QUERIES.look_for_deadlocks_first)

@@ -1,4 +1,4 @@
-"""`manage.py restore FILE`: put a backup in the place of the database, which is kept under another name."""
+"""`manage.py restore FILE`: replace the database by a backup, and keep the old one under another name."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from savannah.backups import BackupError, restore
 
 
 class Command(BaseCommand):
-    """Restore beside the database, then change the two over."""
+    """Restore into a new database, then swap the two."""
 
     help = "put the backup FILE in the place of the database, which is kept under another name"
 

@@ -19,7 +19,7 @@ from savannah.tree import ENDING, Plan, Program, become_tree, heed
 class Command(BaseCommand):
     """Migrate, then run web, SMS worker and (without an API key) the stand-in gateway until Ctrl-C or SIGTERM.
 
-    `run web` and `run worker` are its parts, for several containers or hosts: they wait for a `migrate` done elsewhere.
+    `run web` and `run worker` are its parts, for several containers or hosts; they do not migrate.
     """
 
     help = "run the whole service, or one part of it, until Ctrl-C or SIGTERM"
@@ -27,14 +27,14 @@ class Command(BaseCommand):
     _ending = False
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take one part, or none for the whole."""
+        """Add the argument for one part; without it, everything runs."""
         parser.add_argument("part", nargs="?", choices=["web", "worker"])
 
     def handle(self, *args: Any, part: str | None, **options: Any) -> None:
-        """Prepare, then become the tree, which runs until told to end; nothing of it stays behind."""
+        """Prepare, then become the supervisor (savannah/tree.py), which runs until told to stop."""
         heed(self._end)
         with tempfile.TemporaryDirectory(prefix="savannah-metrics-") as folder:
-            # Where prometheus-client lets the web processes share their counts.
+            # prometheus-client lets the web processes share their metrics here.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             if part == "web":
                 self._run(folder, [web()], announcement=_announcement())
@@ -64,7 +64,7 @@ class Command(BaseCommand):
             self.stdout.write(f"First administrator: admin, password {password} (shown this once)")
 
     def _run(self, folder: str, programs: list[Program], *, announcement: str = "", owner: bool = False) -> None:
-        # What comes from here on waits for the tree.
+        # From here on, signals stay pending until the supervisor unblocks them.
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         if self._ending:
             return

@@ -1,4 +1,4 @@
-"""Django's development server, with what an SMS needs beside it."""
+"""Django's development server, together with what SMS need."""
 
 import os
 from typing import Any

@@ -13,12 +13,12 @@ QUERIES = load_queries(savannah.sql.__file__)
 
 
 class Command(BaseCommand):
-    """Call what UPKEEP names; of several hosts that do so at once, one works and the others leave it to that one."""
+    """Call the functions in UPKEEP; if several hosts do so at the same time, only one works."""
 
     help = "delete expired tokens, sessions and counts, once"
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it all, and say how much."""
+        """Run each function, and print how much it deleted."""
         if not fetch_value(QUERIES.lock_upkeep):
             self.stdout.write("Another process is at it.")
             return
