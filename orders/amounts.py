@@ -31,7 +31,7 @@ class Amount(serializers.Field[Decimal, Any, Any, Any]):
     }
 
     def to_internal_value(self, data: Any) -> Decimal:
-        """Return the amount to the cent; fail for what is none, true and false among it."""
+        """Return the amount with two decimals; fail for anything else, including true and false."""
         if isinstance(data, bool) or not isinstance(data, (Decimal, str)):
             self.fail("invalid")
         amount = self._parsed(data)

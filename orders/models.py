@@ -12,7 +12,7 @@ class Order(models.Model):
     """What a customer bought, for how much, and when."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    # The foreign key is made by SQL in the migration: PostgreSQL itself deletes a customer's orders.
+    # The migration creates the foreign key by SQL, so that PostgreSQL itself deletes a customer's orders.
     customer = models.ForeignKey(Customer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     item = models.CharField(max_length=200)
     amount = models.DecimalField(max_digits=10, decimal_places=2)
@@ -24,7 +24,7 @@ class Order(models.Model):
         db_table = "orders"
         ordering = ("-created_at", "-id")
         indexes = (
-            # Each ends in what lists filter by besides: PostgreSQL checks that in the index, and reads no row in vain.
+            # Each ends with the other columns that lists filter by: PostgreSQL checks those without reading the row.
             models.Index(fields=["-created_at", "-id", "amount"], name="orders_time"),
             models.Index(fields=["amount", "id", "created_at"], name="orders_amount"),
             models.Index(fields=["customer", "-created_at", "-id", "amount"], name="orders_customer_time"),

@@ -1,4 +1,4 @@
-"""What the API shows of orders and their SMS, for the OpenAPI document alone: PostgreSQL writes the JSON."""
+"""The answers of the orders API, for the OpenAPI document only: PostgreSQL writes the JSON."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Placing an order: the one way into the orders table that sends an SMS."""
+"""Placing an order: one transaction stores the order and queues its SMS; then the request may wait for the SMS."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from sms.outbox import message_state
 
 QUERIES = load_queries(__file__)
 PLACE_ORDER = only(QUERIES.place_order, frozenset())
-# After the wait, how long a living process may take at most to keep what it answers.
+# After the wait, a process that still runs stores its answer within this time.
 SETTLED_WITHIN_SECONDS = 5.0
 _FIELDS = {"name": "%1$s", "item": "%2$s", "currency": "%3$s", "amount": "%4$s"}
 
@@ -42,7 +42,7 @@ class PlacedOrder:
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """What is answered to a key, and whether it was answered before."""
+    """The answer of a key, and whether it was given before."""
 
     body: str
     replayed: bool
@@ -51,9 +51,9 @@ class KeptAnswer:
 def place_order(*, wait: bool = True, statement: str = PLACE_ORDER, **parameters: Any) -> PlacedOrder | None:
     """Record an order and its SMS in one transaction, then wait up to SMS_WAIT_SECONDS for the SMS to be accepted.
 
-    `parameters` are customer_code, item and amount, and what else the statement has. Without `wait`, the SMS stays
-    queued for the worker. Returns None when no customer has the code. The connection goes back to the pool before the
-    wait.
+    `parameters` are customer_code, item and amount, and whatever else the statement needs. Without `wait`, returns at
+    once, with the SMS queued. Returns None when no customer has the code. The connection goes back to the pool before
+    the wait.
     """
     # The waiter is registered before the commit: the worker may be faster than we are.
     with waiting.for_outcome(uuid4(), wait=wait) as outcome:
@@ -63,10 +63,11 @@ def place_order(*, wait: bool = True, statement: str = PLACE_ORDER, **parameters
 
 
 def place_order_once(key: Key, *, wait: bool, **fields: Any) -> KeptAnswer | None:
-    """As `place_order`, in one transaction with the key; or what the key was answered before.
+    """Like `place_order`, in one transaction with the key; or return the key's earlier answer.
 
-    What is answered of the SMS is known only after the wait: until then the key's answer is pending. Who asks meanwhile
-    is told to try again; who asks after the process died in its wait settles the answer with what is known by then.
+    The SMS part of the answer is known only after the wait: until then, the key's answer is pending. A retry during the
+    wait gets KeyInUse (409). If the process dies during the wait, a later retry completes the answer with the SMS state
+    of that moment.
     """
     with waiting.for_outcome(uuid4(), wait=wait) as outcome:
         with transaction.atomic():

@@ -1,9 +1,9 @@
--- What the API reads and writes of orders. order_document (orders/migrations) gives an order as the API shows it.
+-- The API's reads and writes of orders. order_document (orders/migrations) returns an order as the API shows it.
 
 -- name: place_order
--- The order and its queued SMS, in one statement and so in one transaction; no row when no customer has the code.
+-- Insert the order and its queued SMS, in one statement and so in one transaction; no row when no customer has the code.
 -- %1$s name, %2$s item, %3$s currency, %4$s amount: positions in :template, so that no value is read as a format.
--- `bearer`: who asks is checked by this statement, too (accounts/bearer.py, while_bearer).
+-- `bearer`: this statement also checks the caller (accounts/bearer.py, while_bearer).
 WITH customer AS (
     SELECT * FROM customers WHERE code = :customer_code
         AND EXISTS (SELECT FROM bearer)                                                     -- if bearer
@@ -23,15 +23,15 @@ SELECT order_document(row(placed.*)::orders, row(customer.*)::customers), acting
 FROM placed, customer, queued;
 
 -- name: page_of_orders
--- Up to :limit orders in one text, and the key of the last of them when more may follow: when :most were read. Of a page
--- that was asked for, that is one more than it shows; a whole list learns it from the page after.
--- A line that ends in `-- if NAME` is there only when that was asked for (savannah/sql.py, only): a filter, a sort, a
--- shape, what comes after a key.
--- Where one plan is the best for all values, the most that a short page may read is written out: of a number that it does
--- not know, PostgreSQL expects a tenth of the table, finds that dear, and plans each page anew (half of a page's time).
--- An SMS has its order's created_at: with its state, it is in an index of its own (orders/migrations). It leads where a
--- state is asked for, and nothing that only orders know (by_state, orders/views.py).
--- The lines come sorted, and are joined as they come: an ORDER BY of the aggregates would sort the long texts again.
+-- Up to :limit orders as one text, and the key of the last one if more may follow, that is, if :most rows were read. For a
+-- page, :most is :limit + 1; for a part of a streamed list it equals :limit, and the next part may turn out to be empty.
+-- A line that ends in `-- if NAME` is used only when NAME is wanted (savannah/sql.py, only): for a filter, a sort, a
+-- format, or the rows after a key.
+-- Where one plan is the best for all values, the LIMIT of a short page is a constant: for a parameter, PostgreSQL assumes
+-- a tenth of the table, finds the generic plan too expensive, and plans each page again (half of a page's time).
+-- An SMS has its order's created_at, and an index has it together with the state (orders/migrations). That index is read
+-- for a filter by state, unless a filter or the sort needs a column that only orders have (by_state, orders/views.py).
+-- The rows arrive sorted and are joined in that order: an ORDER BY in the aggregates would sort the long texts again.
 SELECT
     string_agg(page.line, :separator),                                                     -- if !paged
     array_to_string((array_agg(page.line))[1 : :limit], :separator),                       -- if paged
@@ -100,7 +100,7 @@ LEFT JOIN sms_messages m ON m.order_id = o.id
 WHERE o.id = :id;
 
 -- name: update_order
--- A field that is null stays as it is. No row: there is no such order; a null: none of its :versions, unless those are null.
+-- A null field stays unchanged. No row: no such order. A null document: not one of :versions (null: any version).
 WITH changed AS (
     UPDATE orders AS o
     SET item = coalesce(:item, o.item),
@@ -119,7 +119,7 @@ WHERE o.id = :id AND (changed.id IS NOT NULL OR :versions::text[] IS NOT NULL);
 
 -- name: delete_order
 -- An SMS that is still queued is cancelled, one that was sent is kept (ON DELETE SET NULL, sms/migrations).
--- No row, null: as update_order.
+-- No row, or a null: as in update_order.
 WITH deleted AS (
     DELETE FROM orders o
     WHERE o.id = :id AND (:versions::text[] IS NULL OR order_version(o) = ANY (:versions::text[]))
@@ -152,8 +152,9 @@ END) AS fault (of)
 WHERE fault.of IS NOT NULL;
 
 -- name: merge_orders
--- Store the rows of an upload that are not refused, and queue their SMS as place_order does (:template: see there); how
--- many were created, updated, left as they are (none), and refused now: their customer went since judge_orders looked.
+-- Store the rows of an upload that are not refused, and queue their SMS as place_order does (:template: see there).
+-- Returns how many were created, updated (none), unchanged (none), and refused because their customer was deleted after
+-- judge_orders.
 WITH late AS (
     INSERT INTO refused (line, field, reason)
     SELECT u.line, 'customer_code', 'Customer not found'

@@ -14,7 +14,7 @@ from sms import bell
 def _read_time(text: str) -> str:
     try:
         time = datetime.fromisoformat(text)
-        # In UTC as well, it has to be of the years that there are in Python: the admin reads it back.
+        # The time has to be within Python's range in UTC, too, because the admin reads it back.
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
     except (ValueError, OverflowError):
         raise ValueError("must be a time such as 2025-09-20T11:00:00Z.") from None

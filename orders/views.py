@@ -50,14 +50,14 @@ class NewOrderInput(Input):
     amount = Amount()
 
 
-# What the indexes of orders know, and those of SMS do not.
+# Filters and sorts that need an index of orders, because those of SMS do not have these columns.
 _OF_ORDERS = {"customer_id", "item", "min_amount", "max_amount", "amount", "-amount"}
 
 
 def _by_state(wanted: Set[str]) -> Set[str]:
-    """Let the index of the SMS' state and time lead, unless a filter or the sort needs one of orders.
+    """Read along the SMS index of state and time, unless a filter or the sort needs an index of orders.
 
-    Most SMS are delivered: along an index of orders, hardly a row is read in vain.
+    Most SMS are delivered, so even along an index of orders a filter by that state skips hardly any rows.
     """
     return {"by_state"} if "sms_status" in wanted and not wanted & _OF_ORDERS else set()
 
@@ -83,13 +83,13 @@ class OrderQuery(ListQuery):
 
 
 class AllOrdersQuery(OrderQuery):
-    """Of all orders, those of one customer can be asked for as well."""
+    """The parameters of the list of all orders, which can be limited to one customer."""
 
     customer_code = Text(required=False, max_length=50)
 
 
 class CustomerOrdersQuery(OrderQuery):
-    """Here it is asked for already."""
+    """The parameters of the list by customer code, where the code is required."""
 
     customer_code = Text(max_length=50)
 
