@@ -20,7 +20,7 @@ help:  ## what there is to make
 run: .venv/.runtime  ## the service: web, SMS worker, stand-in gateway, PostgreSQL
 	@exec $(BIN)/python manage.py run
 
-# The real clients that are Node programs: tested where there is a Node.
+# Real API clients that are Node programs: tested only where Node is installed.
 tests/clients/node_modules: tests/clients/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix tests/clients --silent && touch $@; fi
 

@@ -50,12 +50,12 @@ def _served(_: object) -> WSGIApplication:
     return application
 
 
-# So that `live_server` serves that, and not Django's part of it alone (nor looks for each address among media files).
+# `live_server` then serves all of it, not only Django's part (and does not look for each address among media files).
 testcases._MediaFilesHandler = _served
 
 
 def pytest_unconfigure() -> None:
-    # The web's listener, a daemon, outlives the captured streams that it would complain to.
+    # The web's listener is a daemon thread: it may log after pytest has closed the captured streams.
     logging.raiseExceptions = False
 
 
@@ -72,14 +72,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log) -> InShares:
 
 @pytest.fixture(autouse=True)
 def nobody_acts() -> None:
-    """Forget what a request of the test before, answered in this thread, has left behind."""
+    """Reset what a request of an earlier test has left in this thread."""
     ACTOR.set(None)
     request_id.set("")
 
 
 @pytest.fixture(autouse=True)
 def nobody_waited_in_vain() -> None:
-    """Let requests wait for their SMS, however many of the tests before did so in vain."""
+    """Let requests wait for their SMS, even after timeouts in earlier tests."""
     waiting._room.note(missed=False)
 
 
@@ -106,7 +106,7 @@ def seed(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
-    """The embedded server's test database is copied with the seed, and goes with its folder."""
+    """The embedded server's test database is copied from the seed's, and is deleted with its folder."""
     return settings.EMBEDDED_DATABASE
 
 
@@ -123,7 +123,7 @@ def django_db_modify_db_settings(request, tmp_path_factory, django_db_blocker) -
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
-    """The test database; the web's listener, which never ends by itself, leaves it before it is dropped."""
+    """The test database. The web's listener never disconnects by itself, so its connection is ended before the drop."""
     with django_db_blocker.unblock():
         pristine.remember()
     with patch.object(TransactionTestCase, "_fixture_teardown", lambda test: pristine.put_back()):
@@ -172,16 +172,16 @@ def customer(api):
 
 
 def refused(answer, status, sentence, **fields):
-    """The specification's error; beside it what is wrong with which field, and the id that the header has."""
+    """Check the specification's error, with the fault of each field and the request's id, which the header has, too."""
     shown = {"error": sentence, **({"fields": fields} if fields else {}), "request_id": answer.headers["X-Request-ID"]}
     assert (answer.status_code, answer.json()) == (status, shown)
     return True
 
 
 def _ports() -> Iterator[int]:
-    """Each worker of pytest-xdist has a thousand, below those that the kernel gives to connections.
+    """Each worker of pytest-xdist has a thousand ports, below the kernel's range for outgoing connections.
 
-    One of these may have a port by the time that it is listened on, or while a service that had it starts again.
+    A connection could take a port of that range before a service listens on it, or while the service restarts.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     for number in itertools.count(random.randrange(1_000)):
@@ -245,8 +245,8 @@ def stand_in(tmp_path, settings) -> Iterator[StandIn]:
 
 @pytest.fixture
 def work(stand_in, monkeypatch) -> Iterator[Callable[..., Callable[[], None]]]:
-    """Start a worker in a thread, as `manage.py sms worker` runs it; returns what stops it and waits."""
-    # What takes longer on a busy machine would be tried once more, and be in the history.
+    """Start a worker in a thread, as `manage.py sms worker` runs it; returns a function that stops it and waits."""
+    # A timeout on a busy machine would be retried, and the retry would be in the history.
     monkeypatch.setattr("sms.gateway.CONNECT_SECONDS", 60.0)
     started: list[Callable[[], None]] = []
 
@@ -272,7 +272,7 @@ def work(stand_in, monkeypatch) -> Iterator[Callable[..., Callable[[], None]]]:
         return stop
 
     yield start
-    # What hangs is let go.
+    # Ends sends that hang.
     stand_in.stop()
     for stop in started:
         stop()
@@ -280,7 +280,7 @@ def work(stand_in, monkeypatch) -> Iterator[Callable[..., Callable[[], None]]]:
 
 @pytest.fixture
 def worker(work) -> None:
-    """A worker that runs."""
+    """A running worker."""
     work()
 
 
@@ -298,7 +298,7 @@ class Service:
             "PORT": str(self.port),
             "SMS_SANDBOX_PORT": str(self.sandbox_port),
             "WEB_WORKERS": "1",
-            # All tests come from one address.
+            # No limits, because all tests come from one address.
             "SIGN_INS_PER_MINUTE": "0",
             "TOKEN_REQUESTS_PER_MINUTE": "0",
             **environment,
@@ -307,7 +307,7 @@ class Service:
         self._warm: subprocess.Popen[str] | None = None
 
     def start(self) -> "Service":
-        # The settings may have changed since.
+        # The environment may have changed since it was started.
         self._end_warm()
         self.printed = ""
         self.process = subprocess.Popen(
@@ -317,7 +317,7 @@ class Service:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # As from a terminal: a job that runs in the background has its children ignore Ctrl-C.
+            # As from a terminal: the children of a background job would ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         self.reader = threading.Thread(target=self._read)
@@ -342,7 +342,7 @@ class Service:
         return self.until_ended()
 
     def until_ended(self) -> int:
-        """Return the status with which it ends; what it has printed until then is read."""
+        """Wait for the end and return the exit status; all output has been read by then."""
         status = self.process.wait(60)
         self.reader.join(60)
         return status
@@ -371,7 +371,7 @@ class Service:
 
 @pytest.fixture(scope="session")
 def service(seed, tmp_path_factory) -> Iterator[Service]:
-    """The whole service as `make run` starts it; shared by all tests that meet it from the outside."""
+    """The whole service as `make run` starts it; shared by all tests that use it from the outside."""
     running = Service(planted(seed, tmp_path_factory.mktemp("service"))).start()
     try:
         yield running.until_ready()

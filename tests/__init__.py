@@ -1,1 +1,1 @@
-"""What crosses the apps: the service as a process tree, and the specification, example by example."""
+"""Tests across the apps: the service as a process tree, and the specification, example by example."""

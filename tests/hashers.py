@@ -1,9 +1,9 @@
-"""How tests keep passwords."""
+"""The password hasher of the tests."""
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 
 class QuickHasher(PBKDF2PasswordHasher):
-    """Django's own but for the million rounds, 0.4 s each time: tests sign in some hundred times."""
+    """Django's hasher with fewer iterations: its million takes 0.4 s, and tests sign in some hundred times."""
 
     iterations = 1000

@@ -1,4 +1,4 @@
-"""Plans of PostgreSQL, as the service has them: of statements that are prepared and then executed."""
+"""PostgreSQL's plans of prepared statements, which the service uses."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from django.db import connection
 
 
 def explained(text: str, values: Mapping[str, Any], *, mode: str) -> dict[str, Any]:
-    """Execute a statement of queries.sql within the transaction at hand, and return its plan (EXPLAIN, FORMAT JSON).
+    """Execute a statement of queries.sql in the current transaction, and return its plan (EXPLAIN, FORMAT JSON).
 
     `mode` is a plan_cache_mode: force_generic_plan, or force_custom_plan.
     """

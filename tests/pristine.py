@@ -1,6 +1,6 @@
-"""The test database as the migrations left it, put back after each test that commits.
+"""Resets the test database, after each test that commits, to its state after the migrations.
 
-A function of the database's own does it in milliseconds, where Django's flush and reload take a quarter of a second.
+An SQL function does this in milliseconds; Django's flush and reload take a quarter of a second.
 """
 
 from django.db import connection
@@ -18,7 +18,7 @@ BEGIN
 END
 $$;
 
--- Without triggers: the audit refuses to forget, and the desk's tallies would count.
+-- Without triggers: those of the audit refuse a DELETE, and those of the desk would change its tallies.
 CREATE FUNCTION pristine.put_back() RETURNS void LANGUAGE plpgsql SET session_replication_role = replica AS $$
 DECLARE
     name text;
@@ -26,7 +26,7 @@ DECLARE
     used boolean;
     changed boolean;
 BEGIN
-    -- By the columns' names: a test of migrations may have made a table anew, with its columns in another order.
+    -- Columns by name: a test of migrations may have created a table again, with its columns in another order.
     FOR name, columns IN
         SELECT c.relname, string_agg(quote_ident(a.attname), ', ')
         FROM pg_class c
@@ -59,6 +59,6 @@ def remember() -> None:
 
 
 def put_back() -> None:
-    """Make every table what it was when it was remembered."""
+    """Reset every table to what it was at `remember`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pristine.put_back()")

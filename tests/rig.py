@@ -1,4 +1,4 @@
-"""What a rehearsal needs: a PostgreSQL, web, worker and stand-in that can each be killed alone, load, and the books."""
+"""What a rehearsal needs: PostgreSQL, web, worker and stand-in that can each be killed alone, load, and the books."""
 
 import os
 import re
@@ -68,8 +68,8 @@ class Rig:
             "SECRET_KEY": "rehearsal",
             "PORT": str(self.port),
             "AFRICAS_TALKING_API_URL": self.stand_in.url,
-            # What a killed worker had claimed is taken up again after 2 x 8 + 10 s. No answer takes so long, on a busy
-            # machine either: it would be sent twice, for no outage.
+            # Messages of a killed worker are claimed again after 2 x 8 + 10 s. Even on a busy machine no answer takes 8 s:
+            # otherwise its message would be sent twice without an outage.
             "SMS_SEND_SECONDS": "8",
             "SMS_UNKNOWN_HOLD_SECONDS": "5",
             **changes,
@@ -84,7 +84,7 @@ class Rig:
         self.socket_dir = subprocess.check_output(command, text=True).strip()
 
     def stop_postgres(self, number: int = signal.SIGQUIT) -> None:
-        """SIGQUIT is PostgreSQL's immediate shutdown: as a crash, without a checkpoint."""
+        """SIGQUIT is PostgreSQL's immediate shutdown: like a crash, without a checkpoint."""
         pid_file = self.folder / "postgres" / "postmaster.pid"
         server = psutil.Process(int(pid_file.read_text().split("\n", 1)[0]))
         server.send_signal(number)
@@ -141,13 +141,13 @@ class Rig:
 
     @contextmanager
     def load(self, *, threads: int = 8, pause: float = 0.0) -> Iterator["Load"]:
-        """Place orders from many threads while the body runs, each thread without a pause or with one."""
+        """Place orders from many threads while the body runs; each thread pauses for `pause` seconds between orders."""
         load = Load(self, pause)
         working = [threading.Thread(target=load.work) for _ in range(threads)]
         for thread in working:
             thread.start()
         try:
-            # All know their customer before anything is killed.
+            # All threads have registered their customer before anything is killed.
             eventually(lambda: len(load.codes) == threads)
             yield load
         finally:
@@ -156,11 +156,11 @@ class Rig:
                 thread.join()
 
     def seconds_to_sms(self, orders: int = 40) -> float:
-        """The median time that an order takes whose SMS is accepted within it."""
+        """The median time of orders whose SMS was accepted before the answer."""
         load, sent = Load(self, 0.0), []
         with Api(self.url, self.token) as api:
             load.register(api)
-            # After waits in vain none is made for some seconds; and others may have the machine.
+            # After timeouts, the service does not wait for SMS for some seconds; and the machine may be busy.
             while len(sent) < orders:
                 sent.append(eventually(lambda: (answer := load.place(api)).sent and answer.seconds))
         return statistics.median(sent)
@@ -200,13 +200,13 @@ class Load:
 
     def register(self, api: Api) -> None:
         code = secrets.token_hex(4)
-        # No ending that the stand-in takes for a magic number.
+        # Unlike other endings, 55 is no magic number of the stand-in.
         customer = {"code": code, "name": "Load", "phone_number": f"+2547{secrets.randbelow(10**6):06}55"}
         assert api.post("/api/customers/", json=customer).status_code == 201
         self.codes.append(code)
 
     def until_enough(self) -> None:
-        """Go on until there are orders enough for the books to say something."""
+        """Wait until there are enough orders for meaningful books."""
         eventually(lambda: sum(answer.status == 201 for answer in self.answers) > ENOUGH)
 
     def place(self, api: Api) -> Answer:
@@ -252,7 +252,7 @@ class Books:
 
     @property
     def strays(self) -> list[str]:
-        """SMS of orders that are not there."""
+        """SMS of orders that do not exist."""
         return [item for item in self.copies if item not in self.committed]
 
     @property
@@ -269,12 +269,12 @@ class Books:
 
     @property
     def lies(self) -> list[Answer]:
-        """Answers of a sent SMS that the gateway had not accepted by then."""
+        """Answers that the SMS was sent although the gateway had not accepted it by then."""
         return [answer for answer in self.answers if answer.sent and self.accepted_at.get(answer.item, 9e9) > answer.at]
 
     @property
     def lost_orders(self) -> list[Answer]:
-        """Orders that were answered with 201 and are not there."""
+        """Orders that were answered with 201 but do not exist."""
         return [answer for answer in self.answers if answer.status == 201 and answer.item not in self.committed]
 
     def __str__(self) -> str:
@@ -287,7 +287,7 @@ class Books:
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """kill -9 the process and all below it, the parent first: it would start them again."""
+    """kill -9 the process and its descendants, the parent first, because it would restart the others."""
     try:
         tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A data folder whose PostgreSQL has its tables already: to copy it takes a moment, to make one takes seconds."""
+"""A data folder with a migrated PostgreSQL: copying it takes a moment, creating one takes seconds."""
 
 import fcntl
 import os
@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-# The service under test has its own database; a `make` in it is not part of the `make` that runs the tests.
+# The service under test has its own database, and a `make` in a test is not part of the `make` that runs the tests.
 NOT_HANDED_ON = ("POSTGRES_", "SECRET_KEY", "MAKE", "MFLAGS")
 
 
 def grown_in(folder: Path) -> Path:
-    """Return the seed in the folder, made by whichever process comes first."""
+    """Return the seed in the folder; the first process creates it."""
     seed = folder / "seed"
     with (folder / "seed.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -30,7 +30,7 @@ def _grow(folder: Path) -> Path:
         check=True,
     )
     with (folder / "postgres" / "postgresql.conf").open("a") as configuration:
-        # What is committed survives the death of a process all the same, and no test cuts the power.
+        # Without fsync, commits still survive the death of a process, and no test cuts the power.
         configuration.write("fsync = off\n")
     return folder
 

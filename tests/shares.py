@@ -1,9 +1,9 @@
-"""How `pytest -n` shares the tests out: what uses one running service, or the fixtures of one file, stays together."""
+"""How `pytest -n` distributes the tests: those that use the same running service, or are in one file, stay together."""
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Each share has a service of its own: to start one takes seconds, and all of it would be too much for one worker.
+# Each share starts a service of its own, which takes seconds; but a single share would be too much for one worker.
 SERVICE = {
     "tests/browser/": "browsers",
     "tests/clients/": "browsers",
@@ -23,7 +23,7 @@ SERVICE = {
     "tests/test_upload.py": "service",
     "tests/test_watch.py": "service",
 }
-# Begun first, so that no worker is still at them when the others have nothing left.
+# Started first, so that no worker is still busy with them when the others have nothing left.
 LONGEST = (
     "service",
     "browsers",
@@ -37,19 +37,19 @@ LONGEST = (
 
 
 def share(nodeid: str) -> str:
-    """Return the name of the share that a test belongs to: its file, where nothing else is said."""
+    """Return the name of the share that a test belongs to: by default its file."""
     file = nodeid.partition("::")[0]
     return next((name for start, name in SERVICE.items() if file.startswith(start)), file)
 
 
 def begin_with_the_longest(items: list[pytest.Item]) -> None:
-    """Put the tests in the order in which they are given out."""
+    """Sort the tests in the order in which they are distributed."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(share(item.nodeid), len(places)))
 
 
 class InShares(LoadScopeScheduling):
-    """Gives the next share to the worker that has nothing left."""
+    """Gives the next share to an idle worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         return share(nodeid)

@@ -1,6 +1,6 @@
-"""The WSGI application, with coverage in granian's threads: they are Rust's, and threading.settrace() misses them.
+"""The WSGI application with coverage in granian's threads, which Rust creates and threading.settrace() misses.
 
-It waits for other issuers' keys, and for the first of two clicks, as long as a busy machine takes.
+Its timeouts for other issuers' keys, and for the first of two clicks, are long enough for a busy machine.
 """
 
 import sys
@@ -10,7 +10,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from savannah.wsgi import application as untraced
 
-# Once Django is set up.
+# These need Django to be set up.
 from accounts import issuer_keys  # isort: skip
 from desk import placing  # isort: skip
 
@@ -18,7 +18,7 @@ issuer_keys.TIMEOUT_SECONDS = placing.TWIN_WAITS_SECONDS = 60.0
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Serve the request; a thread that serves its first one is traced like those that Python starts."""
+    """Serve the request; at a thread's first request, trace it like the threads that Python starts."""
     if sys.gettrace() is None:
         sys.settrace(threading.gettrace())
     return untraced(environ, start_response)

@@ -1,7 +1,7 @@
-"""A `manage.py` that has its second of starting behind it: it forks for each command that it reads.
+"""A `manage.py` that is loaded once, because this takes a second: it forks for each command that it reads.
 
-It reads a line of JSON for each, the command and the environment (the settings are those that it started with), and
-writes one: the exit status, what was printed, and the complaint.
+For each command it reads a line of JSON with the arguments and the environment (the settings stay those of its start),
+and writes one with the exit status, the output and the error output.
 """
 
 import gc
@@ -34,9 +34,9 @@ def run(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]
 
 if __name__ == "__main__":
     django.setup()
-    # Every command's system checks load it.
+    # Loaded here, because the system checks of every command need it.
     assert get_resolver().url_patterns
-    # Each fork would look through all of it for garbage when it ends: 0.3 s.
+    # Otherwise the garbage collection at the end of each fork takes 0.3 s.
     gc.freeze()
     for line in sys.stdin:
         print(json.dumps(run(*json.loads(line))), flush=True)
