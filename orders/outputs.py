@@ -1,4 +1,4 @@
-"""The answers of the orders API, for the OpenAPI document only: PostgreSQL writes the JSON."""
+"""The answers of the order endpoints, for the OpenAPI document only: PostgreSQL writes the JSON."""
 
 from typing import Any
 

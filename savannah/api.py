@@ -120,7 +120,7 @@ def rights_on(model: str) -> dict[str, str]:
 
 
 def require_right(request: Request, right: str) -> None:
-    """Refuse (403) a caller without this right, for what needs more than the method's own right."""
+    """Refuse (403) a caller without this right, which the request needs in addition to the method's own."""
     caller: Any = request.user
     if not caller.has_right(right):
         raise exceptions.PermissionDenied(f"You need the right {right}, and your role does not give it.")

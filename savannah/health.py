@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics, for load balancers, Prometheus and the operator."""
+"""Liveness, readiness and metrics, for load balancers, Prometheus and operators."""
 
 import json
 import secrets

@@ -31,7 +31,7 @@ class BodyTooLarge(exceptions.APIException):
 
 
 class OrjsonRenderer(BaseRenderer):
-    """Writes JSON by orjson. PostgreSQL's JSON documents do not come here: views answer them by an HttpResponse."""
+    """Writes JSON by orjson. PostgreSQL's JSON documents do not come here: views return them in an HttpResponse."""
 
     media_type = "application/json"
     format = "json"

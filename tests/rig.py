@@ -68,8 +68,8 @@ class Rig:
             "SECRET_KEY": "rehearsal",
             "PORT": str(self.port),
             "AFRICAS_TALKING_API_URL": self.stand_in.url,
-            # Messages of a killed worker are claimed again after 2 x 8 + 10 s. Even on a busy machine no answer takes 8 s:
-            # otherwise its message would be sent twice without an outage.
+            # Messages of a killed worker are claimed again after 2 x 8 + 10 s. Even on a busy machine no answer takes
+            # 8 s; otherwise messages would be sent twice without an outage.
             "SMS_SEND_SECONDS": "8",
             "SMS_UNKNOWN_HOLD_SECONDS": "5",
             **changes,
