@@ -1,15 +1,24 @@
 """Consents: which application a user has let in, and for what. They last until the user withdraws them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView
 from oauth2_provider.settings import oauth2_settings
 
 from accounts.bearer import api_scopes
+from accounts.guards import Checked, Page, signed_in_id
 from accounts.models import Application
-from accounts.provider import end_tokens
+from accounts.tokens import end_tokens
 from savannah.sql import fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
@@ -72,3 +81,23 @@ def withdraw(user_id: int, application: Application) -> None:
     with transaction.atomic():
         fetch_one(QUERIES.withdraw_consent, user=user_id, application=application.pk)
         end_tokens(application, user_id)
+
+
+@method_decorator(never_cache, name="dispatch")
+class Consents(Checked, LoginRequiredMixin, Page, TemplateView):
+    """`/o/consents/`: the applications that a person has let in (`let_in`), each with a button to shut it out."""
+
+    template_name = "oauth2_provider/consents.html"
+    login_url = reverse_lazy("login")
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        """List them."""
+        return super().get_context_data(**context, let_in=let_in_by(signed_in_id(self.request)))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Shut one out."""
+        key = request.POST.get("application", "")
+        application = Application.objects.filter(pk=key).first() if re.fullmatch("[0-9]{1,18}", key) else None
+        if application:
+            withdraw(signed_in_id(request), application)
+        return HttpResponseRedirect(request.path)

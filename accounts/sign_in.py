@@ -1,0 +1,96 @@
+"""Signing in and out: with a password at this site, and out at the request of an application."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse
+from oauth2_provider.exceptions import (
+    ClientIdMissmatch,
+    InvalidIDTokenError,
+    InvalidOIDCClientError,
+    InvalidOIDCRedirectURIError,
+)
+from oauth2_provider.views.oidc import RPInitiatedLogoutView
+
+from accounts.bearer import checksum_of
+from accounts.guards import Checked, Page
+from accounts.lockout import locked_out
+from accounts.models import Application
+from accounts.relying import logout_address
+from accounts.tokens import IDToken, end_tokens, read_id_token
+from savannah.throttle import client_network, take
+
+
+class SignIn(Page, LoginView):
+    """`/accounts/login/`."""
+
+    template_name = "accounts/login.html"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Look at the password, unless this address has tried too many, or too many addresses have tried this name."""
+        limit = settings.SIGN_INS_PER_MINUTE
+        # By its checksum: what is in the field may be a password.
+        name = checksum_of(request.POST.get("username", ""))
+        counted = (f"sign-in {client_network(request)}", f"sign-in as {name}")
+        if limit and any(take(key, per_minute=limit) for key in counted):
+            return locked_out(request)
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        return response
+
+
+class SignOut(Page, LogoutView):
+    """`/accounts/logout/`, by POST; of the provider too, where the user signed in at another one."""
+
+    template_name = "accounts/signed_out.html"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sign out, and go on to the provider or to the desk."""
+        self.next_page = logout_address(request)
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        return response
+
+
+class Logout(Checked, Page, RPInitiatedLogoutView):
+    """`/o/logout/` (OpenID Connect RP-Initiated Logout 1.0): ends the session and this application's tokens."""
+
+    def validate_logout_request_user(self, id_token_hint: str | None, client_id: str | None) -> IDToken | None:
+        """Return whom the hint is about; one that is not ours, or another application's, is refused."""
+        if not id_token_hint:
+            return None
+        told = read_id_token(id_token_hint)
+        if told is None:
+            raise InvalidIDTokenError
+        if client_id and told.application.client_id != client_id:
+            raise ClientIdMissmatch
+        return told
+
+    def get_request_application(self, id_token: IDToken | None, client_id: str | None) -> Application | None:
+        """Return the application that asks, if it says who it is."""
+        if not client_id:
+            return id_token.application if id_token else None
+        application = Application.objects.filter(client_id=client_id).first()
+        if application is None:
+            raise InvalidOIDCClientError
+        return application
+
+    def validate_post_logout_redirect_uri(self, application: Application | None, address: str | None) -> None:
+        """Refuse an address that is not the application's, or none at all."""
+        try:
+            super().validate_post_logout_redirect_uri(application, address)
+        except ValueError:
+            raise InvalidOIDCRedirectURIError from None
+
+    def do_logout(
+        self,
+        application: Application | None = None,
+        post_logout_redirect_uri: str | None = None,
+        state: str | None = None,
+        token_user: Any = None,
+    ) -> HttpResponse:
+        """Sign the user out, here and of the application that asked."""
+        user_id = (token_user or self.request.user).pk
+        if application and user_id:
+            end_tokens(application, user_id)
+        response: HttpResponse = super().do_logout(application, post_logout_redirect_uri, state, token_user)
+        return response
