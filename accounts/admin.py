@@ -1,4 +1,4 @@
-"""Applications in the admin: to look at, to change where they may redirect to, to delete."""
+"""The admin's pages for OAuth applications and for the audit."""
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -10,7 +10,7 @@ from savannah.refusals import Chosen
 
 
 class ApplicationAdmin(Chosen):
-    """No secret is shown, and none is made here: `manage.py setup_oauth` prints it once."""
+    """Shows no secrets and adds no applications: `manage.py setup_oauth` does, and prints the secret once."""
 
     list_display = ("name", "client_id", "client_type", "authorization_grant_type", "algorithm")
     search_fields = ("name", "client_id")
@@ -24,7 +24,7 @@ class ApplicationAdmin(Chosen):
 
 @admin.register(AuditEntry)
 class AuditAdmin(ModelAdmin):  # type: ignore[misc]
-    """What happened, to read. Nobody can add, change or delete it here, and PostgreSQL refuses it anywhere."""
+    """The audit, read-only. PostgreSQL itself refuses to change or delete an entry (only `upkeep` removes old ones)."""
 
     list_display = ("at", "actor", "client", "action", "subject", "subject_id")
     list_filter = ("action", "subject")
@@ -46,7 +46,7 @@ class AuditAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 class Hidden(ModelAdmin):  # type: ignore[misc]
-    """Codes and tokens: nothing that a person has to look at."""
+    """Hides codes and tokens: no administrator needs to see them."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Refuse."""

@@ -8,12 +8,12 @@ from django.utils import timezone
 
 
 class AccountsConfig(AppConfig):
-    """Who may call."""
+    """Users, OAuth applications, tokens and roles."""
 
     name = "accounts"
 
     def ready(self) -> None:
-        """Note sign-ins: in the session (OpenID's auth_time) and in the audit; register the client of /api/docs/."""
+        """Record sign-ins in the session (OpenID's auth_time) and in the audit; register the client of /api/docs/."""
         from accounts import audit, issuers, openapi  # noqa: F401, PLC0415 - models are not there before; openapi registers itself
         from accounts.clients import register_docs_client  # noqa: PLC0415 - models are not there before
 

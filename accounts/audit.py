@@ -1,7 +1,7 @@
 """The audit: who changed what, and when.
 
-PostgreSQL's triggers write it (accounts/migrations), so that no way to change a row gets past it: the API, the admin, a
-command, an operator's psql. The Python side says who acts, and notes who signed in.
+PostgreSQL's triggers write it (accounts/migrations), so every change is recorded, whichever way it is made: the API,
+the admin, a command, an operator's psql. The Python side tells PostgreSQL who acts, and records sign-ins.
 """
 
 import re
@@ -24,10 +24,10 @@ QUERIES = load_queries(__file__)
 def audited(
     table: str, *, left_out: Sequence[str] = (), masked: Sequence[str] = (), hidden: Sequence[str] = ()
 ) -> migrations.RunSQL:
-    """Return the migration step that has every change of a table written to the audit.
+    """Return the migration step that records every change of a table in the audit.
 
-    A change of `left_out` columns alone is none; of `masked` ones (phone numbers) the middle is not shown, of `hidden`
-    ones (secrets) only that they changed.
+    Changes of `left_out` columns are not recorded. Of `masked` columns (phone numbers) the audit hides the middle; of
+    `hidden` columns (secrets) it shows only that they changed.
     """
     lists = ", ".join(f"'{{{','.join(columns)}}}'" for columns in (left_out, masked, hidden))
     return migrations.RunSQL(
@@ -38,15 +38,15 @@ def audited(
 
 
 def actor(*, user_id: int | None, name: str, client: str | None = None) -> str:
-    """Return who acts as the audit's triggers read it: the user, and the application whose token they came with."""
+    """Return, as JSON for the audit's triggers, who acts: the user, and the application whose token was used."""
     return orjson.dumps({"id": user_id, "name": name, "client": client}).decode()
 
 
 class Acting:
-    """Middleware: what a page or the API changes during a request is its user's deed, and nobody's after it.
+    """Middleware that attributes the changes of a request to its user, and forgets the user afterwards.
 
-    The API's own statements name the actor themselves, by acting(:actor); for what a page writes through the ORM, it is
-    told to PostgreSQL just before.
+    The API's statements name the actor themselves, by acting(:actor). For writes of a page through the ORM, this
+    middleware names the actor to PostgreSQL just before.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -66,14 +66,14 @@ class Acting:
 
 
 def _is_form_of_a_page(request: HttpRequest) -> bool:
-    # Without a look at the session where none is needed: an order that comes with a token has no use for one.
+    # Without loading the session: an API request, which comes with a token, must not pay for that.
     return request.method not in {"GET", "HEAD"} and settings.SESSION_COOKIE_NAME in request.COOKIES
 
 
 def _tell_who_acts(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]) -> Any:
     if not _is_orm_write(sql):
         return execute(sql, parameters, many, context)
-    # In a transaction already, this one is a part of it.
+    # Within an open transaction this is only a savepoint.
     with transaction.atomic():
         fetch_one(QUERIES.tell_who_acts)
         return execute(sql, parameters, many, context)
@@ -96,7 +96,7 @@ def note_sign_out(*, request: HttpRequest | None, user: AbstractBaseUser | None,
 
 
 def note_failed_sign_in(*, request: HttpRequest | None = None, credentials: dict[str, Any], **kwargs: object) -> None:
-    """Note that a sign-in failed (user_login_failed). What is no user's name is not kept: it may be a password."""
+    """Note that a sign-in failed (user_login_failed). A name that no user has is not stored: it may be a password."""
     _note("sign_in_failed", request, str(credentials.get("username", "")))
 
 

@@ -1,4 +1,4 @@
-"""`GET /api/audit/`: what happened, for those who may see it."""
+"""`GET /api/audit/`: the audit, for users who have the right to read it."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -16,7 +16,7 @@ from savannah.lists import LONGEST_PAGE, STREAMED, Page, asked, stream_list
 from savannah.openapi import errors
 from savannah.sql import fetch_one
 
-# Later than any entry: the list runs newest first.
+# Higher than any entry's id: the list runs newest first.
 NEWEST = 2**63 - 1
 
 

@@ -25,9 +25,9 @@ from accounts.tokens import is_our_resource, read_id_token
 
 @method_decorator(never_cache, name="dispatch")
 class Authorize(Checked, Page, AuthorizationView):
-    """`/o/authorize/`: sign in, consent, and back to the client with a code (OpenID Connect Core, section 3.1.2)."""
+    """`/o/authorize/`: sign in, consent, and return to the client with a code (OpenID Connect Core, section 3.1.2)."""
 
-    login_url = reverse_lazy("login")  # not LOGIN_URL, which leads here where the pages sign in at this provider
+    login_url = reverse_lazy("login")  # not LOGIN_URL: it may lead back here, when the pages use this provider
 
     @property
     def _prompt(self) -> set[str]:
@@ -36,7 +36,7 @@ class Authorize(Checked, Page, AuthorizationView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Ask for consent, or redirect at once where it was given before."""
         query = request.GET.copy()
-        # Whether to ask again is for render_to_response to say: not for a token that lives, or for the client.
+        # render_to_response decides whether to ask: neither a token that is still valid nor the client may skip that.
         query["approval_prompt"] = "force"
         request.GET = query  # type: ignore[assignment]
         if "none" not in self._prompt and self._has_to_sign_in():
@@ -45,14 +45,14 @@ class Authorize(Checked, Page, AuthorizationView):
         return response
 
     def handle_no_permission(self) -> HttpResponseRedirect:
-        """Nobody is signed in."""
+        """Show the sign-in page; but not for `prompt=none` and `prompt=create`, which django-oauth-toolkit answers."""
         if self._prompt & {"none", "create"}:
             response: HttpResponseRedirect = super().handle_no_permission()
             return response
         return self._sign_in_first()
 
     def _has_to_sign_in(self) -> bool:
-        """Whether the session is not the one that the client asks for: too old, or somebody else's."""
+        """Whether the client does not accept the session: it is too old, another user's, or a new sign-in is wanted."""
         if self._prompt & {"login", "select_account"}:
             return True
         max_age = self.request.GET.get("max_age", "")
@@ -62,7 +62,7 @@ class Authorize(Checked, Page, AuthorizationView):
         return hint is not None and (told := read_id_token(hint)) is not None and told.user != self.request.user
 
     def _sign_in_first(self) -> HttpResponseRedirect:
-        """Show the sign-in page, and come back without what asked for it: else it would ask for ever."""
+        """Show the sign-in page, then return without the parameters that asked for it, which would cause a loop."""
         query = self.request.GET.copy()
         for name in ("max_age", "id_token_hint", "approval_prompt", "prompt"):
             query.pop(name, None)
@@ -75,7 +75,7 @@ class Authorize(Checked, Page, AuthorizationView):
         return seconds
 
     def validate_authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
-        """Return scopes and parameters of a request that is sound; raise OAuthToolkitError for any other."""
+        """Return scopes and parameters of a valid request; raise OAuthToolkitError for any other."""
         scopes, credentials = super().validate_authorization_request(request)
         fault: OAuth2Error | None = None
         unsupported = [name for name in ("request", "request_uri", "registration") if name in request.GET]
@@ -97,13 +97,13 @@ class Authorize(Checked, Page, AuthorizationView):
     def create_authorization_response(
         self, request: HttpRequest, scopes: str, credentials: dict[str, Any], allow: bool
     ) -> Any:
-        """Hand on to the code when the user signed in, and whether the client named a redirect URI."""
+        """Store with the code when the user signed in, and whether the client named a redirect URI."""
         names_redirect_uri = "redirect_uri" in (request.GET or request.POST)
         known = {"auth_time": self._auth_time() or None, "names_redirect_uri": names_redirect_uri}
         return super().create_authorization_response(request, scopes, {**credentials, **known}, allow)
 
     def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
-        """Show the page; not to who has let the application in before. With `prompt=none` no page may be shown."""
+        """Show the consent page, unless the user has consented before. With `prompt=none` return an error instead."""
         if "error" not in context:
             try:
                 if self._need_not_ask(context):
@@ -130,7 +130,7 @@ class Authorize(Checked, Page, AuthorizationView):
         return self.redirect(uri, context["application"])
 
     def form_valid(self, form: Form) -> HttpResponse:
-        """Answer the consent form. One that the page did not show was tampered with: nothing of it goes anywhere."""
+        """Process the consent form. Refuse fields that the page cannot have shown: somebody tampered with them."""
         fields = form.cleaned_data
         application = Application.objects.filter(client_id=fields["client_id"]).first()
         if application is None or not application.redirect_uri_allowed(fields["redirect_uri"]):
@@ -138,7 +138,7 @@ class Authorize(Checked, Page, AuthorizationView):
         if not all(map(is_our_resource, fields["resource"].split())):
             return self.form_invalid(form)
         response: HttpResponse = super().form_valid(form)
-        # Set once there is a code.
+        # Set only when a code was issued.
         if self.success_url:
             keep_consent(signed_in_id(self.request), application, fields["scope"].split())
         return response
@@ -149,7 +149,7 @@ class Authorize(Checked, Page, AuthorizationView):
         return self.render_to_response({"error": error}, status=400)
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
-        """Go back to the client; errors, too, say who answers (RFC 9207)."""
+        """Redirect to the client, with the issuer as a parameter, also for errors (RFC 9207)."""
         if "iss" not in parse_qs(urlsplit(redirect_to).query):
             redirect_to = add_params_to_uri(redirect_to, [("iss", settings.OIDC_ISSUER)])
         response: HttpResponse = super().redirect(redirect_to, application)

@@ -1,6 +1,6 @@
-"""The Bearer check (RFC 6750): one statement, and the database row is the truth.
+"""The Bearer check (RFC 6750): one statement looks the token up, and only the database row counts.
 
-A token of another issuer (OIDC_ISSUERS) is verified by that issuer's keys first; the user is then found the same way.
+A token of another issuer (OIDC_ISSUERS) is verified with that issuer's keys first; then its user is looked up.
 """
 
 from collections import OrderedDict
@@ -27,7 +27,7 @@ RESOURCE_METADATA = "/.well-known/oauth-protected-resource/api"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """The user that a token acts for, and what the two may do together."""
+    """The user that a token acts for, with the user's rights and the token's limits."""
 
     id: int
     username: str
@@ -48,7 +48,7 @@ class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer <token>`, from the header alone: never from query, form or cookie."""
 
     def authenticate(self, request: Request) -> tuple[Caller, frozenset[str]] | None:
-        """Return the caller and the token's scopes; None without a Bearer header; raise for a token that is no good."""
+        """Return the caller and the token's scopes; None without a Bearer header; raise for an invalid token."""
         token = bearer_token(request.META)
         if token is None:
             return None
@@ -67,7 +67,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 def challenge(**parameters: str) -> str:
-    """Return a WWW-Authenticate (RFC 6750, section 3) that says where we tell whose tokens we take (RFC 9728, 5.1)."""
+    """Return a WWW-Authenticate header (RFC 6750, section 3) with the URL of our resource metadata (RFC 9728, 5.1)."""
     told = {"realm": "api", **parameters, "resource_metadata": f"{settings.PUBLIC_URL}{RESOURCE_METADATA}"}
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in told.items())
 
@@ -79,20 +79,20 @@ def bearer_token(environ: Mapping[str, str]) -> str | None:
 
 
 def name_actor(caller: Caller) -> None:
-    """Have what this request changes be the caller's deed."""
+    """Make the caller the actor of what this request changes, for the audit."""
     ACTOR.set(actor(user_id=caller.id, name=caller.username, client=caller.client_id))
 
 
 def find_caller(token: str) -> tuple[Caller, frozenset[str]] | None:
-    """Return the caller that the token acts for, and its scopes; None for one that is no good."""
+    """Return the caller that the token acts for, and the token's scopes; None for an invalid token."""
     issuer = issuers.issuer_of(token)
     return _foreign_caller(issuer, token) if issuer else _own_caller(token)
 
 
 def read_as_caller(token: str, statement: str, **parameters: Any) -> tuple[Caller, tuple[Any, ...]] | None:
-    """Find the caller and, by the same statement, the one row that `statement` gives: a round trip fewer.
+    """Find the caller and the row of `statement` in one statement, which saves a round trip.
 
-    Returns None for a token that is no good or another issuer's. The caller's right to the row is still to be checked.
+    Returns None for an invalid token or another issuer's. Does not check the caller's right to the row.
     """
     if issuers.issuer_of(token):
         return None
@@ -101,10 +101,10 @@ def read_as_caller(token: str, statement: str, **parameters: Any) -> tuple[Calle
 
 
 def expected_caller(token: str) -> tuple[Caller, dict[str, str]] | None:
-    """Return whom a token acted for when this process last looked it up, and the parameters of `while_bearer`.
+    """Return the caller that this process last found for a token, and the parameters of `while_bearer`.
 
-    None where it never did, and for another issuer's. This lets nobody in: meanwhile the token may have ended, or its
-    user have lost a right.
+    None for a token that it has not looked up yet, and for another issuer's. This alone authenticates nobody: meanwhile
+    the token may have been revoked, or its user may have lost a right.
     """
     parameters = _as_parameters(token)
     seen = _seen.get(parameters["checksum"])
@@ -112,9 +112,9 @@ def expected_caller(token: str) -> tuple[Caller, dict[str, str]] | None:
 
 
 def while_bearer(statement: str) -> str:
-    """Return a statement that begins WITH, and before it the CTE `bearer`: a row while a token's row is what it was.
+    """Add the CTE `bearer` to a statement that begins WITH: it has a row only if the token's row has not changed.
 
-    So the statement that does the work tells, in the same moment, whether what was decided by `expected_caller` holds.
+    So the statement that does the work also checks that what `expected_caller` returned still holds.
     """
     if not statement.startswith("WITH ") or "FROM bearer" not in statement:
         raise ValueError("this statement would be run for anybody")
@@ -123,7 +123,7 @@ def while_bearer(statement: str) -> str:
 
 
 MOST_SEEN = 5000
-# By the token's SHA-256, what was looked up longest ago first: the caller, and the row it was made of.
+# By the token's SHA-256, the least recently looked up first: the caller, and the row that it was made from, as text.
 _seen: OrderedDict[str, tuple[Caller, str]] = OrderedDict()
 _BEARER_COLUMNS = 7
 
@@ -140,7 +140,7 @@ def _own_caller(token: str) -> tuple[Caller, frozenset[str]] | None:
         return None
     *columns, text = row
     caller, scopes = _caller(columns)
-    # Taken out first, so that it comes last: another thread may drop what was looked up longest ago at any moment.
+    # Removed first, so that it moves to the end. With a default: another thread may evict it at any moment.
     _seen.pop(parameters["checksum"], None)
     _seen[parameters["checksum"]] = caller, text
     if len(_seen) > MOST_SEEN:
@@ -152,7 +152,7 @@ _FIND_BEARER_AND_TEXT = f"SELECT found.*, found::text FROM ({QUERIES.find_bearer
 
 
 def checksum_of(token: str) -> str:
-    """Return the SHA-256 under which a token is kept."""
+    """Return the SHA-256 under which a token is stored."""
     return sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
@@ -169,7 +169,7 @@ def _caller(row: Sequence[Any]) -> tuple[Caller, frozenset[str]]:
         client_id=client_id,
         is_superuser=is_superuser,
         rights=frozenset(rights),
-        # An application that was registered for some API scopes does not get past them by asking for none.
+        # An application registered for some API scopes stays limited to them when it asks for none.
         limits=api_scopes(scopes) or api_scopes((allowed_scopes or "").split()),
     )
     return caller, scopes

@@ -12,7 +12,7 @@ from accounts.models import Application
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """What is asked for when an application is registered."""
+    """What the operator specifies to register an application."""
 
     name: str
     redirect_uris: list[str]
@@ -27,7 +27,7 @@ class Registration:
 def register(registration: Registration) -> tuple[Application, str]:
     """Register an application; return it and its secret in plain text (empty for a public one).
 
-    Raises django's ValidationError for a registration that is not sound, and User.DoesNotExist.
+    Raises Django's ValidationError for an invalid registration, and User.DoesNotExist for an unknown user.
     """
     application = Application(
         name=registration.name,
@@ -42,7 +42,7 @@ def register(registration: Registration) -> tuple[Application, str]:
         redirect_uris=" ".join(registration.redirect_uris),
         post_logout_redirect_uris=" ".join(sorted({_origin(uri) for uri in registration.redirect_uris})),
         algorithm=registration.algorithm,
-        # HS256 signs with the secret itself; the secret of any other application is kept as a hash.
+        # HS256 signs with the secret itself; the secret of any other application is stored as a hash.
         hash_client_secret=registration.algorithm != Application.HS256_ALGORITHM,
         allowed_scopes=registration.scopes,
     )
@@ -71,7 +71,7 @@ def _service_account(registration: Registration):  # type: ignore[no-untyped-def
 
 
 def register_docs_client(**kwargs: object) -> None:
-    """Register the public client of /api/docs/, or move it to where the service now is. It has no secret."""
+    """Register the public client of /api/docs/, or update its redirect URI to the service's current address."""
     if Application._meta.db_table not in connection.introspection.table_names():
         return
     Application.objects.update_or_create(
@@ -82,7 +82,7 @@ def register_docs_client(**kwargs: object) -> None:
             "client_secret": "",
             "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
             "redirect_uris": settings.DOCS_REDIRECT_URL,
-            # It asks for no ID token: so the algorithms that discovery lists stay those of real clients.
+            # It asks for no ID token, so its algorithm must not appear in the discovery document.
             "algorithm": Application.NO_ALGORITHM,
         },
     )

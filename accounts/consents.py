@@ -1,4 +1,4 @@
-"""Consents: which application a user has let in, and for what. They last until the user withdraws them."""
+"""Consents: which scopes a user has granted to which application. They last until the user withdraws them."""
 
 import re
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ from accounts.tokens import end_tokens
 from savannah.sql import fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
-# Not a scope, but what a token without any of the API's may do.
+# Not a scope: it stands for the full access of a token that has no API scope.
 EVERYTHING = "everything"
 DESCRIPTIONS: dict[str, str] = {**oauth2_settings.SCOPES, EVERYTHING: "Do all that you may do here"}
 
 
 @dataclass(frozen=True)
 class LetIn:
-    """An application that a user has let in."""
+    """An application that may act for a user, and what it may do."""
 
     application_id: int
     application: str
@@ -37,30 +37,31 @@ class LetIn:
 
 
 def asked_for(allowed_scopes: str, scopes: Sequence[str]) -> list[str]:
-    """Return what a request for the scopes is really for, by an application that may ask for `allowed_scopes`.
+    """Return what a request for `scopes` really grants to an application that may ask for `allowed_scopes`.
 
-    Who asks for no part of the API gets all that the application may have of it (accounts/bearer.py): less is more.
+    A request without any API scope grants all API scopes that the application is registered for; if there are none, it
+    grants everything (accounts/bearer.py).
     """
     implied = () if api_scopes(scopes) else api_scopes(allowed_scopes.split()) or (EVERYTHING,)
     return [*scopes, *sorted(implied)]
 
 
 def describe(names: Sequence[str]) -> list[str]:
-    """Return what `asked_for` returned in words, for people."""
+    """Return the result of `asked_for` in words, for people."""
     return [DESCRIPTIONS[name] for name in names if name in DESCRIPTIONS]
 
 
 def keep_consent(user_id: int, application: Application, scopes: Sequence[str]) -> None:
-    """Remember that the user has let the application do this, beside what they have let it do before."""
+    """Store that the user grants these scopes to the application, in addition to earlier ones."""
     wanted = asked_for(application.allowed_scopes, scopes)
     fetch_one(QUERIES.keep_consent, user=user_id, application=application.pk, scopes=wanted)
 
 
 def need_not_ask(user_id: int, application: Application, scopes: Sequence[str], redirect_uri: str) -> bool:
-    """Whether the user has let the application do all this, and it is sure that it is the same one that asks.
+    """Whether the user has granted all these scopes before, and it is certain that the same application asks.
 
-    A public client has nothing to show for itself but where its codes go, and without TLS anybody may be there (RFC
-    6749, section 10.2; RFC 8252, section 8.6).
+    Only its redirect URI identifies a public client, and without TLS anybody may receive the code there (RFC 6749,
+    section 10.2; RFC 8252, section 8.6).
     """
     secret = application.client_type == Application.CLIENT_CONFIDENTIAL
     if not (secret or redirect_uri.startswith(("https://", f"{settings.PUBLIC_URL}/"))):
@@ -70,14 +71,14 @@ def need_not_ask(user_id: int, application: Application, scopes: Sequence[str], 
 
 
 def let_in_by(user_id: int) -> list[LetIn]:
-    """Return the applications that the user has let in, by name; also those that only hold tokens, as devices do."""
+    """Return the applications that may act for the user, by name; also those with tokens but no consent, as devices."""
     with connection.cursor() as cursor:
         rows = cursor.execute(QUERIES.list_consents, {"user": user_id}).fetchall()
     return [LetIn(key, name, describe(scopes)) for key, name, scopes in rows]
 
 
 def withdraw(user_id: int, application: Application) -> None:
-    """Ask again the next time, and end every token that the application has of the user."""
+    """Delete the consent, and end every token that the application has for the user."""
     with transaction.atomic():
         fetch_one(QUERIES.withdraw_consent, user=user_id, application=application.pk)
         end_tokens(application, user_id)
@@ -85,17 +86,17 @@ def withdraw(user_id: int, application: Application) -> None:
 
 @method_decorator(never_cache, name="dispatch")
 class Consents(Checked, LoginRequiredMixin, Page, TemplateView):
-    """`/o/consents/`: the applications that a person has let in (`let_in`), each with a button to shut it out."""
+    """`/o/consents/`: the applications that may act for a person (`let_in`), each with a button to withdraw that."""
 
     template_name = "oauth2_provider/consents.html"
     login_url = reverse_lazy("login")
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        """List them."""
+        """Add the applications."""
         return super().get_context_data(**context, let_in=let_in_by(signed_in_id(self.request)))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Shut one out."""
+        """Withdraw the access of one application."""
         key = request.POST.get("application", "")
         application = Application.objects.filter(pk=key).first() if re.fullmatch("[0-9]{1,18}", key) else None
         if application:

@@ -1,4 +1,4 @@
-"""Devices without a browser that ask to be let in (RFC 8628)."""
+"""Sign-in of devices without a browser (the device flow, RFC 8628)."""
 
 import secrets
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ QUERIES = load_queries(__file__)
 
 DEVICE_SECONDS = 900
 DEVICE_INTERVAL_SECONDS = 5
-# Eight of these are 2.6e10 codes (RFC 8628, section 6.1): no vowels, so no words; nothing that looks like a digit.
+# Eight of these make 2.6e10 codes (RFC 8628, section 6.1). No vowels, so no words; none looks like a digit.
 USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 DEVICE_TRIES_PER_MINUTE = 20
 
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """What a device keeps to itself, and what it shows."""
+    """The code that a device keeps secret, and the one that it shows."""
 
     device_code: str
     user_code: str
@@ -39,7 +39,7 @@ class DeviceCode:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A device that waits for somebody's answer."""
+    """A device that waits for a user's answer."""
 
     user_code: str
     application: str
@@ -47,7 +47,7 @@ class Waiting:
 
 
 def new_device_code(application: Application, scopes: list[str]) -> DeviceCode:
-    """Let a device ask for the scopes. Its code is kept as its SHA-256."""
+    """Store a device's request for the scopes. The device code is stored as its SHA-256."""
     letters = "".join(secrets.choice(USER_CODE_LETTERS) for _ in range(8))
     code = DeviceCode(secrets.token_urlsafe(40), f"{letters[:4]}-{letters[4:]}")
     execute(
@@ -63,7 +63,7 @@ def new_device_code(application: Application, scopes: list[str]) -> DeviceCode:
 
 
 def find_device(typed: str) -> Waiting | None:
-    """Return the device that shows this code."""
+    """Return the waiting device that shows this code."""
     user_code = _as_shown(typed)
     row = fetch_one(QUERIES.find_device, user_code=user_code)
     if row is None:
@@ -73,20 +73,20 @@ def find_device(typed: str) -> Waiting | None:
 
 
 def answer_device(typed: str, user_id: int, *, allow: bool) -> bool:
-    """Let the device in, as the user, or keep it out; return False if none waits with this code."""
+    """Allow the device to act for the user, or deny it; return False if no device waits with this code."""
     status = "authorized" if allow else "denied"
     return fetch_one(QUERIES.answer_device, user_code=_as_shown(typed), status=status, user=user_id) is not None
 
 
 def _as_shown(typed: str) -> str:
-    """People type what they see in their own way: "bcdf ghjk" is BCDF-GHJK."""
+    """Return a typed code as the device shows it: "bcdf ghjk" is BCDF-GHJK."""
     letters = "".join(letter for letter in typed.upper() if letter in USER_CODE_LETTERS)
     return f"{letters[:4]}-{letters[4:]}"
 
 
 @for_clients
 def open_device(request: HttpRequest) -> JsonResponse:
-    """`POST /o/device_authorization/` (RFC 8628, section 3.1): a device without a keyboard asks to be let in."""
+    """`POST /o/device_authorization/` (RFC 8628, section 3.1): a device without a keyboard asks for access."""
     client = calling_client(request)
     if client is None:
         return oauth_error("invalid_client", "The client is not known, or its secret is wrong.", status=401)
@@ -114,8 +114,8 @@ def open_device(request: HttpRequest) -> JsonResponse:
 class Device(Checked, LoginRequiredMixin, Page, TemplateView):
     """`/o/device/`: a person types the code that their device shows, sees what it asks for, and answers.
 
-    The page has the field `user_code`; once that names a device (`device` in the context), the buttons `answer`, with
-    the value "allow" or "deny". `message` says how it went.
+    The page has the field `user_code`. Once that identifies a device (`device` in the context), it has the buttons
+    `answer`, with the value "allow" or "deny". `message` tells the result.
     """
 
     template_name = "oauth2_provider/device.html"
@@ -134,7 +134,7 @@ class Device(Checked, LoginRequiredMixin, Page, TemplateView):
         return self.render_to_response({"device": device})
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Let the device in, or keep it out."""
+        """Allow or deny the device."""
         if self._tries_too_often():
             return self.render_to_response({"message": "Too many codes. Wait for a minute."}, status=429)
         allow = request.POST.get("answer") == "allow"

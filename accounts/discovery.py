@@ -11,17 +11,17 @@ from accounts.tokens import API_AUDIENCE
 
 @require_safe
 def jwks(request: HttpRequest) -> JsonResponse:
-    """`/o/.well-known/jwks.json`: the keys that verify what we sign. Short-lived, for the day a key is rotated."""
+    """`/o/.well-known/jwks.json`: the keys that verify what we sign. Cached for 5 minutes only, since keys rotate."""
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
     return JsonResponse({"keys": [key.published() for key in keys()]}, headers=headers)
 
 
 @require_safe
 def discovery(request: HttpRequest) -> JsonResponse:
-    """`/o/.well-known/openid-configuration`, and RFC 8414's document of the same content.
+    """`/o/.well-known/openid-configuration`, and RFC 8414's document with the same content.
 
     The signing algorithms are those of the registered applications: a client that needs RS256 refuses a provider which
-    does not list it, and the specification shows HS256 alone.
+    does not list it, and the specification shows HS256 only.
     """
     issuer = settings.OIDC_ISSUER
     algorithms = Application.objects.exclude(algorithm="").values_list("algorithm", flat=True).distinct()
@@ -32,7 +32,7 @@ def discovery(request: HttpRequest) -> JsonResponse:
         "userinfo_endpoint": f"{issuer}/userinfo/",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "scopes_supported": ["openid", "profile", "email"],
-        # The specification lists all three; RFC 9700 allows the first alone, and the others are refused.
+        # The specification lists all three. RFC 9700 allows only the first, so the others are refused.
         "response_types_supported": ["code", "token", "id_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": sorted(algorithms) or ["HS256"],
@@ -64,7 +64,7 @@ def discovery(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def protected_resource(request: HttpRequest) -> JsonResponse:
-    """`/.well-known/oauth-protected-resource/api` (RFC 9728): whose tokens the API takes, and how."""
+    """`/.well-known/oauth-protected-resource/api` (RFC 9728): which servers' tokens the API accepts, and how."""
     document = {
         "resource": API_AUDIENCE,
         "authorization_servers": [settings.OIDC_ISSUER],

@@ -20,7 +20,7 @@ from savannah.api import APIView
 
 
 class Token(TokenView):
-    """`/o/token/`: a code, a refresh token or a machine's secret against tokens (RFC 6749, section 3.2)."""
+    """`/o/token/`: exchanges a code, a refresh token or a machine's secret for tokens (RFC 6749, section 3.2)."""
 
     @method_decorator(transaction.atomic)
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -30,7 +30,7 @@ class Token(TokenView):
 
 
 class UserInfo(APIView):
-    """`/o/userinfo/` (OpenID Connect Core, section 5.3): by the API's own Bearer check."""
+    """`/o/userinfo/` (OpenID Connect Core, section 5.3): protected by the API's own Bearer check."""
 
     actions = {"GET": "get user information", "POST": "get user information"}
     permission_classes = (IsAuthenticated,)  # whoever has a token may learn whose it is
@@ -47,13 +47,13 @@ class UserInfo(APIView):
         return Response({name: claims[name] for name in claims if Validator.oidc_claim_scope[name] in scopes})
 
     def post(self, request: Request) -> Response:
-        """As GET; a token in the form is not looked at."""
+        """Answer as for GET; a token in the form is ignored."""
         return self.get(request)
 
 
 @for_clients
 def introspect(request: HttpRequest) -> JsonResponse:
-    """`POST /o/introspect/` (RFC 7662): what a confidential client's own token is good for."""
+    """`POST /o/introspect/` (RFC 7662): describes a confidential client's own token."""
     client = calling_client(request)
     if client is None or client.client_type != Application.CLIENT_CONFIDENTIAL:
         return oauth_error("invalid_client", "The client is not known, or its secret is wrong.", status=401)

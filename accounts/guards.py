@@ -1,4 +1,4 @@
-"""What every page and endpoint of the provider checks first: frames, parameters, how often."""
+"""What the pages and endpoints of the provider share: content security policy, parameter checks, rate limit."""
 
 import json
 import re
@@ -14,18 +14,18 @@ from django.views.decorators.http import require_POST
 
 from savannah.throttle import client_network, take
 
-# Nothing but our own style sheet and pictures, in no frame. No form-action: browsers apply it to where a form's answer
-# redirects to, which for a sign-in is the client's own address.
+# Allows only our own style sheet and images, and no framing. No form-action: browsers also apply it to the redirect
+# after a form, which for a sign-in goes to the client's own address.
 PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
-# What the columns hold; anything longer is nobody's honest value.
+# The lengths of the columns; no honest client sends anything longer.
 LONGEST = {"nonce": 255, "code": 255, "code_challenge": 128, "client_id": 255}
 LONGEST_OTHER = 4000
-# oauthlib reads the query once more, and raises ValueError for one.
+# oauthlib parses the query again, and raises ValueError for such a %.
 _NO_HEX = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class Page:
-    """A page for people, safe from frames and foreign scripts."""
+    """A page for people, protected from framing and foreign scripts."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Set the content security policy."""
@@ -35,10 +35,10 @@ class Page:
 
 
 class Checked:
-    """A provider's endpoint that refuses what cannot be stored or is given twice (RFC 6749, 3.1 and 3.2)."""
+    """An endpoint that refuses parameters that cannot be stored or are repeated (RFC 6749, 3.1 and 3.2)."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Refuse with invalid_request, before anything else looks at the parameters."""
+        """Refuse with invalid_request, before anything else reads the parameters."""
         if fault := _fault(request):
             return oauth_error("invalid_request", fault)
         response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
@@ -46,7 +46,7 @@ class Checked:
 
 
 def for_clients(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """A provider's endpoint that applications call, by POST: checked as above, and not too often from one address."""
+    """Decorate an endpoint that applications POST to: check its parameters, and limit the requests per address."""
 
     @csrf_exempt
     @require_POST

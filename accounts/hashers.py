@@ -1,4 +1,4 @@
-"""How the secrets of applications are kept."""
+"""How the client secrets of applications are hashed."""
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 

@@ -1,4 +1,4 @@
-"""Users of other issuers: keyed on the issuer's name and its `sub`, never on an e-mail address, which changes hands."""
+"""Users of other issuers, identified by issuer and `sub`, never by an e-mail address, which may get another owner."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +16,7 @@ QUERIES = load_queries(__file__)
 
 
 def sign_in_user(issuer: str, claims: Mapping[str, Any], roles: Sequence[str] | None) -> int:
-    """Return the id of the user that (issuer, sub) names, made when need be; keep the roles that their groups mean."""
+    """Return the id of the user of (issuer, sub), created if necessary; store the roles that the groups map to."""
     names = {"issuer": issuer, "subject": str(claims["sub"]), "roles": None if roles is None else list(roles)}
     user_id = fetch_value(QUERIES.keep_roles, **names, actor=actor(user_id=None, name=f"sign-in at {issuer}"))
     if user_id is None:
@@ -26,7 +26,7 @@ def sign_in_user(issuer: str, claims: Mapping[str, Any], roles: Sequence[str] | 
 
 
 def create_user(issuer: str, claims: Mapping[str, Any], roles: Sequence[str] | None) -> None:
-    """Create the user that (issuer, sub) names, unless somebody just did. They cannot sign in here by a password."""
+    """Create the user of (issuer, sub), unless another request just did. The user cannot sign in with a password."""
     subject = str(claims["sub"])
     names = {
         "email": _text(claims, "email", 254) if claims.get("email_verified") is True else "",
@@ -35,7 +35,7 @@ def create_user(issuer: str, claims: Mapping[str, Any], roles: Sequence[str] | N
     }
     readable, unique = _usernames(issuer, claims)
     for username in (readable, unique):
-        # Two first requests at once: one of them makes the user, for the other the statement does nothing.
+        # Of two concurrent first requests one creates the user; for the other the statement fails or does nothing.
         with suppress(IntegrityError), transaction.atomic():
             made = fetch_value(
                 QUERIES.create_foreign_user,
@@ -51,7 +51,7 @@ def create_user(issuer: str, claims: Mapping[str, Any], roles: Sequence[str] | N
 
 
 def _usernames(issuer: str, claims: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the name to show for the user, and one that nobody else has should that be taken."""
+    """Return a readable user name, and a unique one in case the first is taken."""
     name = _text(claims, "preferred_username", 60) or _text(claims, "email", 60) or _text(claims, "sub", 60)
     name = "".join(letter if letter.isalnum() or letter in "@.+-_" else "_" for letter in name)
     host = (urlsplit(issuer).hostname or "")[:60]

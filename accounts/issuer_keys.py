@@ -1,7 +1,8 @@
-"""The public keys of another issuer: fetched beside the requests, kept for as long as the issuer is away.
+"""The public keys of another issuer: fetched in a background thread, and kept while the issuer cannot be reached.
 
-No request waits for an issuer whose keys are known. One with a key that is not known waits a little, with a few others
-at most, and only when nobody asked the issuer a moment ago: a dead one, or a stream of made-up tokens, slows nobody.
+A request whose key is known never waits. One with an unknown key waits for at most TIMEOUT_SECONDS, with at most
+WAITING_REQUESTS in all, and there is one fetch per COOL_DOWN_SECONDS: so neither an issuer that is down nor a flood of
+forged tokens slows the service.
 """
 
 import logging
@@ -54,7 +55,7 @@ class Keys:
         return key
 
     def _fetch_soon(self) -> threading.Thread | None:
-        """Return the one thread that asks the issuer; None when it was asked a moment ago."""
+        """Return the thread that fetches the keys, started if need be; None if the last fetch is too recent."""
         with self._lock:
             if self._fetching and self._fetching.is_alive():
                 return self._fetching
@@ -89,12 +90,12 @@ class Keys:
         return _get(address, deadline)
 
     def _remembered(self) -> dict[str, Any]:
-        """Return the key set that any process fetched last: a restart while the issuer is away locks nobody out."""
+        """Return the key set that any process fetched last: a restart while the issuer is down locks nobody out."""
         document: dict[str, Any] = orjson.loads(fetch_value(QUERIES.recall_keys, issuer=self._issuer) or '{"keys": []}')
         return document
 
     def _usable(self, document: dict[str, Any]) -> dict[tuple[str | None, str], jwt.PyJWK]:
-        """Return the document's public signing keys by id and algorithm; the only one also answers for no id."""
+        """Return the document's public signing keys by id and algorithm; a single key also matches no id."""
         keys = [key for key in document["keys"] if key.get("use", "sig") == "sig" and key.get("kty") != "oct"]
         usable = {}
         for key in keys:
@@ -111,11 +112,11 @@ def _make(key: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
     try:
         return jwt.PyJWK.from_dict(public, algorithm)
     except jwt.PyJWTError:
-        return None  # of another type than the algorithm's
+        return None  # the key's type does not fit the algorithm
 
 
 def _get(address: str, deadline: float) -> dict[str, Any]:
-    """Return the JSON object at the address: no redirect, not for ever, not without end."""
+    """Return the JSON object at the address; follow no redirect, and limit the time and the size."""
     body = b""
     with requests.get(address, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True) as answer:
         if answer.status_code != 200:

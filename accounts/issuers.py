@@ -1,7 +1,7 @@
-"""Access tokens of other issuers (Keycloak, Auth0, Entra): OIDC_ISSUERS says whose, and what their groups mean here.
+"""Access tokens of other issuers (Keycloak, Auth0, Entra): OIDC_ISSUERS lists them and maps their groups.
 
-A token is verified as RFC 9068 and RFC 8725 say: the issuer's own keys, algorithms that are listed, exact issuer and
-audience, and nothing that is an ID token. Its `iss` is looked at before that only to choose whose keys to try.
+A token is verified as RFC 9068 and RFC 8725 require: with the issuer's own keys, only the configured algorithms, the
+exact issuer and audience, and no ID tokens. Before that, its `iss` is read only to choose the keys.
 """
 
 import json
@@ -19,17 +19,17 @@ from accounts.issuer_keys import Keys
 from savannah.text import holds_unstorable, storable
 
 ALGORITHMS = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-# What the header calls an access token (RFC 9068), and what Keycloak's claim of that name does.
+# The `typ` of an access token: in the header (RFC 9068), and in Keycloak's claim of that name.
 TOKEN_TYPES = {None, "jwt", "at+jwt", "application/at+jwt"}
 CLAIMED_TYPES = {None, "Bearer"}
-# An ID token's own claims: such a token is for the application that asked for it, not for an API.
+# Claims that only ID tokens have: an ID token is for the application that asked for it, not for an API.
 ID_TOKEN_CLAIMS = {"nonce", "at_hash", "c_hash", "s_hash"}
 LEEWAY_SECONDS = 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Issuer:
-    """One entry of OIDC_ISSUERS. `roles` maps its groups to ours; without that all its users have DEFAULT_ROLE."""
+    """One entry of OIDC_ISSUERS. `roles` maps its groups to our roles; without it all its users have DEFAULT_ROLE."""
 
     url: str
     audience: str
@@ -39,7 +39,7 @@ class Issuer:
     jwks_uri: str = ""
 
     def roles_of(self, claims: Mapping[str, Any]) -> list[str] | None:
-        """Return the roles that the groups in the claims map to; None when no table says what they mean."""
+        """Return the roles that the groups in the claims map to; None if the issuer has no mapping."""
         if self.roles is None:
             return None
         groups = _claim(claims, self.groups_claim)
@@ -57,17 +57,17 @@ def _claim(claims: Mapping[str, Any], name: str) -> Any:
 
 
 def issuer_named(url: object) -> Issuer | None:
-    """Return the configured issuer of this name."""
+    """Return the configured issuer with this URL."""
     return _read(settings.OIDC_ISSUERS).get(url) if isinstance(url, str) else None
 
 
 def check_settings() -> None:
-    """Raise ImproperlyConfigured, with a sentence, for an OIDC_ISSUERS that is not sound."""
+    """Raise ImproperlyConfigured, with a sentence, for an invalid OIDC_ISSUERS."""
     _read(settings.OIDC_ISSUERS)
 
 
 def issuer_of(token: str) -> Issuer | None:
-    """Return the configured issuer that the token, which nobody has verified yet, says it is of."""
+    """Return the configured issuer that the token, which is not verified yet, claims to come from."""
     if not settings.OIDC_ISSUERS or token.count(".") != 2:
         return None
     try:
@@ -78,7 +78,7 @@ def issuer_of(token: str) -> Issuer | None:
 
 
 def verified_claims(issuer: Issuer, token: str) -> dict[str, Any] | None:
-    """Return the claims of an access token of the issuer for us; None for any other token."""
+    """Return the claims of a valid access token from the issuer for this API; None for any other token."""
     try:
         header = jwt.get_unverified_header(token)
         key = _keys(issuer).find(header.get("kid"), header["alg"])
@@ -124,7 +124,7 @@ def _keys(issuer: Issuer) -> Keys:
 
 @cache
 def _read(text: str) -> Mapping[str, Issuer]:
-    """Return the issuers by name; raise ImproperlyConfigured with a sentence for what is not sound."""
+    """Return the issuers by URL; raise ImproperlyConfigured with a sentence for an invalid entry."""
     try:
         entries = json.loads(text or "{}")
     except json.JSONDecodeError as error:

@@ -1,8 +1,8 @@
-"""The provider's RSA keys: the first one signs, those after it are retired and still verify what they signed.
+"""The provider's RSA keys: the first one signs, the retired ones after it still verify what they signed.
 
-They are PEMs, one after the other, in OIDC_RSA_PRIVATE_KEY or else in the data folder, where `rotate_oidc_key` puts a
-new one in front. Every process looks at the file whenever it needs a key: so none signs with a key that another one
-does not publish yet.
+They are concatenated PEMs in OIDC_RSA_PRIVATE_KEY, or else in the data folder, where `rotate_oidc_key` puts a new one
+in front. Every process checks the file for changes whenever it needs a key, so none signs with a key that another
+process does not publish yet.
 """
 
 import re
@@ -21,7 +21,7 @@ _PEM = re.compile(r"-----BEGIN .*?-----END [A-Z ]+-----", re.DOTALL)
 
 @dataclass(frozen=True)
 class Key:
-    """One RSA key, as each library wants it."""
+    """One RSA key, in the form that each library needs."""
 
     id: str
     private: RSAPrivateKey
@@ -33,7 +33,7 @@ class Key:
 
 
 def keys() -> tuple[Key, ...]:
-    """Return every key, the one that signs first."""
+    """Return all keys, the signing key first."""
     if settings.OIDC_RSA_PRIVATE_KEY:
         return _parse(settings.OIDC_RSA_PRIVATE_KEY)
     return _read(settings.OIDC_RSA_KEY_FILE.stat().st_mtime_ns)

@@ -1,4 +1,4 @@
-"""Who guesses passwords waits: django-axes counts in PostgreSQL, this is what it says."""
+"""The answer after too many wrong passwords; django-axes counts them in PostgreSQL."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from django.shortcuts import render
 
 
 class LockedOut(AuthenticationForm):
-    """The sign-in form that lets nobody in, and says for how long."""
+    """A sign-in form that always fails, and says how long to wait."""
 
     def clean(self) -> dict[str, Any]:
-        """Refuse without a look at the password."""
+        """Refuse without checking the password."""
         minutes = settings.AXES_COOLOFF_TIME.seconds // 60
         raise ValidationError(f"Too many wrong passwords. Try again in {minutes} minutes.")
 
 
 def locked_out(request: HttpRequest, *of_axes: object) -> HttpResponse:
-    """Return the sign-in page, with 429 and when to come back."""
+    """Return the sign-in page with 429 and Retry-After."""
     context = {"form": LockedOut(request, request.POST), "next": request.POST.get("next", "")}
     page = render(request, "accounts/login.html", context, status=429)
     page["Retry-After"] = str(settings.AXES_COOLOFF_TIME.seconds)
@@ -27,10 +27,10 @@ def locked_out(request: HttpRequest, *of_axes: object) -> HttpResponse:
 
 
 def for_the_log(username: str, ip_address: str, user_agent: str, path_info: str, request: HttpRequest) -> str:
-    """Return what the log may say of who tried: the name may be a password in the wrong field."""
+    """Return how the log names the client. It omits the user name, which may be a password in the wrong field."""
     return f"somebody at {ip_address}"
 
 
 def names_nobody(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
-    """Whether an attempt is no guess at a password, but an answer of the provider that the pages sign in at."""
+    """Whether an attempt has no user name: then it is a sign-in through the OpenID provider, and not counted."""
     return not (credentials or {}).get("username")

@@ -1,4 +1,4 @@
-"""Who may ask for tokens: applications, and the codes that they redeem (django-oauth-toolkit's models, extended)."""
+"""Applications and codes (extending django-oauth-toolkit's models), consents, identities and the audit."""
 
 from functools import cached_property
 from typing import Any
@@ -12,14 +12,14 @@ from accounts.keys import keys
 
 
 class Application(AbstractApplication):
-    """An OAuth 2.0 client (RFC 6749, section 2) that may ask for `allowed_scopes` alone; empty: for any scope."""
+    """An OAuth 2.0 client (RFC 6749, section 2) that may ask only for `allowed_scopes`; empty: for any scope."""
 
     allowed_scopes = models.TextField(blank=True, default="", help_text="space separated; empty: any scope")
 
     class Meta:
         db_table = "applications"
         constraints = (
-            # With HS256 the secret is the key: a hash of it signs nothing that the client can check.
+            # HS256 signs with the client's secret itself, so the client must have one, and it must not be hashed.
             models.CheckConstraint(
                 condition=~models.Q(algorithm="HS256") | models.Q(hash_client_secret=False, client_type="confidential"),
                 name="applications_hs256_secret",
@@ -27,7 +27,7 @@ class Application(AbstractApplication):
         )
 
     def redirect_uri_allowed(self, uri: str) -> bool:
-        """Whether a code may go there; what is no address (a port of words) is nobody's."""
+        """Whether a code may be sent there; an invalid address (such as one whose port is no number) is not allowed."""
         try:
             return bool(super().redirect_uri_allowed(uri))
         except ValueError:
@@ -35,7 +35,7 @@ class Application(AbstractApplication):
 
     @cached_property
     def jwk_key(self) -> Any:
-        """The key that signs this application's ID tokens; the same one for as long as a request lasts."""
+        """The key that signs this application's ID tokens; cached, so that it does not change during a request."""
         return keys()[0].jwk if self.algorithm == self.RS256_ALGORITHM else super().jwk_key
 
 
@@ -56,7 +56,7 @@ class Consent(models.Model):
 
 
 class Identity(models.Model):
-    """Whom another issuer means by a `sub`; `roles`: what its groups map to, null when DEFAULT_ROLE holds instead."""
+    """The user of another issuer's `sub`; `roles`: what the user's groups map to, null when DEFAULT_ROLE applies."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
@@ -88,22 +88,22 @@ class IssuerKeys(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Something that happened: a row that changed, a role given or taken, a sign-in. Triggers write it (migrations)."""
+    """An event: a changed row, a role granted or revoked (by triggers, see the migrations), a sign-in."""
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
     actor_id = models.IntegerField(null=True)
-    actor = models.TextField(null=True)  # noqa: DJ001 - nobody is not a user without a name
-    client = models.TextField(null=True)  # noqa: DJ001 - no application
+    actor = models.TextField(null=True)  # noqa: DJ001 - null: no user
+    client = models.TextField(null=True)  # noqa: DJ001 - null: no application
     action = models.TextField()
     subject = models.TextField()
-    subject_id = models.TextField(null=True)  # noqa: DJ001 - a sign-in with a name that nobody has
+    subject_id = models.TextField(null=True)  # noqa: DJ001 - null: a sign-in with an unknown name
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
 
     class Meta:
         db_table = "audit"
-        # Made by SQL: nothing of Django's, a test's flush included, may empty it.
+        # A migration makes it with SQL. Unmanaged, so that Django never empties it, not even when a test flushes.
         managed = False
         default_permissions = ("view",)
         ordering = ("-id",)
@@ -114,12 +114,12 @@ class AuditEntry(models.Model):
 
 
 class Grant(AbstractGrant):
-    """An authorization code. A redeemed one is kept until it expires: a replay revokes what it bought."""
+    """An authorization code. A redeemed one is kept until it expires: a replay revokes the tokens it gave."""
 
     # When the user signed in, in seconds since 1970 (OpenID Connect Core, section 2, auth_time).
     auth_time = models.BigIntegerField(null=True)
     redeemed_at = models.DateTimeField(null=True)
-    # The family of the refresh tokens that the code bought (oauth2_provider RefreshToken.token_family).
+    # The family of the refresh tokens that the code gave (oauth2_provider RefreshToken.token_family).
     token_family = models.UUIDField(null=True)
 
     class Meta:

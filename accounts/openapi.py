@@ -1,4 +1,4 @@
-"""How the OpenAPI document says that a caller gets in, so that the Authorize button of /api/docs/ works."""
+"""The security schemes of the OpenAPI document, for the Authorize button of /api/docs/."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""The OpenID provider's decisions: what django-oauth-toolkit asks of a validator, where its own answers do not serve.
+"""The OpenID provider's rules: overrides of django-oauth-toolkit's validator where its defaults are not enough.
 
-Rules: OpenID Connect Core 1.0, RFC 6749, RFC 7636 (PKCE), RFC 9068 (JWT access tokens), RFC 9700 (best practice).
+Standards: OpenID Connect Core 1.0, RFC 6749, RFC 7636 (PKCE), RFC 9068 (JWT access tokens), RFC 9700 (best practice).
 """
 
 from datetime import timedelta
@@ -25,7 +25,7 @@ from savannah.sql import fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
 
-# A client that repeats a refresh within this time lost a race or a reply; later, somebody else has its token.
+# A client that reuses a refresh token within this time lost a race or a reply; later, the token was stolen.
 REFRESH_RACE_SECONDS = 10
 
 
@@ -33,7 +33,7 @@ class Scopes(SettingsScopes):
     """The scopes that an application may ask for."""
 
     def get_available_scopes(self, application: Application | None = None, *args: Any, **kwargs: Any) -> list[str]:
-        """Return every scope, or those of the application. `openid` needs somebody who signs in, and an algorithm."""
+        """Return every scope, or those of the application. `openid` needs a user who signs in, and an algorithm."""
         scopes: list[str] = super().get_available_scopes()
         if application is None:
             return scopes
@@ -42,9 +42,9 @@ class Scopes(SettingsScopes):
         return [scope for scope in scopes if scope in allowed and (scope != "openid" or has_id_token)]
 
     def get_default_scopes(self, application: Application | None = None, *args: Any, **kwargs: Any) -> list[str]:
-        """Return what a request without a scope asks for: all that the application may have, an ID token excepted.
+        """Return the scopes of a request that names none: all that the application may have, except `openid`.
 
-        API scopes limit a token: only an application that was registered for some gets them without asking.
+        API scopes limit a token: only an application that was registered for some gets them by default.
         """
         limits = set(settings.API_SCOPES) - set(application.allowed_scopes.split() if application else ())
         return [scope for scope in self.get_available_scopes(application) if scope not in {"openid", *limits}]
@@ -54,7 +54,7 @@ class Validator(OAuth2Validator):
     """The validator that OAUTH2_PROVIDER names."""
 
     def _load_application(self, client_id: str | None, request: Request) -> Application | None:
-        """Return the application; PostgreSQL holds none whose id has a NUL, and objects to the question."""
+        """Return the application; none for an id with a NUL, for which PostgreSQL would raise an error."""
         if client_id and "\x00" in client_id:
             return None
         application: Application | None = super()._load_application(client_id, request)
@@ -69,45 +69,45 @@ class Validator(OAuth2Validator):
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Application, *args: Any, **kwargs: Any
     ) -> bool:
-        """A token without a scope would be good for nothing: refuse to make one."""
+        """Refuse a request without any scope: its token would be useless."""
         return bool(scopes) and super().validate_scopes(client_id, scopes, client, *args, **kwargs)
 
     def validate_grant_type(
         self, client_id: str, grant_type: str, client: Application, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        """An application asks by the grant that it was registered for; a machine, while its account is active."""
+        """Allow only the grant that the application is registered for; a machine only while its account is active."""
         if grant_type == "client_credentials" and not (client.user and client.user.is_active):
             return False
         return bool(super().validate_grant_type(client_id, grant_type, client, request, *args, **kwargs))
 
     def validate_silent_login(self, request: Request) -> bool:
-        """`prompt=none`: the authorization view answers for it, it has the session."""
+        """Always True: the authorization view handles `prompt=none`, since it has the session."""
         return True
 
     def validate_silent_authorization(self, request: Request) -> bool:
-        """`prompt=none`: the authorization view answers for it, it knows the consents."""
+        """Always True: the authorization view handles `prompt=none`, since it knows the consents."""
         return True
 
     def save_authorization_code(self, client_id: str, code: dict[str, str], request: Request, *args: Any) -> None:
-        """Keep the code as its SHA-256, with when the user signed in; no redirect URI where the request named none."""
+        """Store the code as its SHA-256, with the time of sign-in; the redirect URI only if the request named one."""
         checksum = checksum_of(code["code"])
         super().save_authorization_code(client_id, {**code, "code": checksum}, request, *args)
         Grant.objects.filter(code=checksum).update(
             auth_time=request.auth_time, redirect_uri=request.redirect_uri if request.names_redirect_uri else ""
         )
 
-    # --- token: a code or a refresh token is good for one use, also when ten processes try at once ---
+    # --- token: a code or a refresh token can be used once, also when ten processes try at the same time ---
 
     def get_authorization_code_scopes(
         self, client_id: str, code: str, redirect_uri: str, request: Request
     ) -> list[str]:
-        """Return the scopes of a code as the client sends it: whether an ID token is due, before all else."""
+        """Return the scopes of a code as the client sent it: oauthlib asks for them before it validates the code."""
         scopes: list[str] = super().get_authorization_code_scopes(client_id, checksum_of(code), redirect_uri, request)
         return scopes
 
     def validate_code(self, client_id: str, code: str, client: Application, request: Request, *args: Any) -> bool:
-        """Lock the code until the end of the transaction (TokenView); a replay revokes what the code bought."""
-        # What oauthlib asks for from here on is the code as it is kept.
+        """Lock the code until the transaction ends (endpoints.Token); a replay revokes the tokens that it gave."""
+        # From here on, oauthlib asks for the code in its stored form.
         request.code = checksum_of(code)  # type: ignore[attr-defined]
         grant = Grant.objects.select_for_update().filter(code=request.code, application=client).first()
         if grant is None or not grant.user.is_active:
@@ -115,14 +115,14 @@ class Validator(OAuth2Validator):
         if grant.redeemed_at:
             end_family(grant.token_family)
             return False
-        # oauthlib's request carries what a later step needs.
+        # Later steps read it from oauthlib's request.
         request.grant = grant  # type: ignore[attr-defined]
         return bool(super().validate_code(client_id, request.code, client, request, *args))
 
     def confirm_redirect_uri(
         self, client_id: str, code: str, redirect_uri: str, client: Application, request: Request, *args: Any
     ) -> bool:
-        """The redirect URI that the authorization request named has to be named again (RFC 6749, section 4.1.3)."""
+        """Require the redirect URI of the authorization request again, if it named one (RFC 6749, section 4.1.3)."""
         named: str = request.grant.redirect_uri
         same = redirect_uri == (named or client.default_redirect_uri)
         if not same or (named and request.using_default_redirect_uri):
@@ -137,12 +137,12 @@ class Validator(OAuth2Validator):
         return challenge
 
     def invalidate_authorization_code(self, client_id: str, code: str, request: Request, *args: Any) -> None:
-        """Mark the code as redeemed, and by what; it is deleted once it has expired."""
+        """Mark the code as redeemed, with the family of its tokens. Upkeep deletes it after it has expired."""
         Grant.objects.filter(pk=request.grant.pk).update(redeemed_at=timezone.now(), token_family=request.token_family)
 
     def validate_refresh_token(self, refresh_token: str, client: Application, request: Request, *args: Any) -> bool:
-        """One request at a time rotates a family. A token that was rotated a moment ago is refused, as the loser of a
-        race or the retry of a lost answer; one that was rotated longer ago is in two hands, and ends its family.
+        """Let one request at a time rotate a family. A token rotated within REFRESH_RACE_SECONDS is only refused: its
+        client lost a race or an answer. One rotated earlier counts as stolen, and ends its family.
         """
         checksum = checksum_of(refresh_token)
         family = fetch_value(QUERIES.find_family, checksum=checksum, application=client.pk)
@@ -157,8 +157,8 @@ class Validator(OAuth2Validator):
         return bool(super().validate_refresh_token(refresh_token, client, request, *args))
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any) -> str:
-        """Return the scopes of the token before. A refresh may ask for fewer; not for none of the API's where there
-        were some, since a token without any may do everything.
+        """Return the scopes of the previous token. A refresh may ask for fewer, but not drop all API scopes:
+        a token without any has full access.
         """
         scopes: str = super().get_original_scopes(refresh_token, request, *args) or ""
         if request.scope and api_scopes(scopes.split()) and not api_scopes(request.scope.split()):
@@ -166,7 +166,7 @@ class Validator(OAuth2Validator):
         return scopes
 
     def validate_device_code(self, client_id: str, device_code: str, request: Request) -> str | None:
-        """Return what a device is told that asks whether it was let in (RFC 8628, section 3.5)."""
+        """Return the answer to a device that polls for its tokens (RFC 8628, section 3.5)."""
         found = fetch_one(QUERIES.poll_device, checksum=checksum_of(device_code), client_id=client_id)
         if found is None:
             return None
@@ -176,14 +176,14 @@ class Validator(OAuth2Validator):
             user = get_user_model()._default_manager.get(pk=user_id)
             if not user.is_active:
                 return "access_denied"
-            # What the token is made of.
+            # The tokens are made from these.
             request.user, request.scopes = user, scope.split()  # type: ignore[attr-defined]
         return status
 
     def revoke_token(
         self, token: str, token_type_hint: str | None, request: Request, *args: Any, **kwargs: Any
     ) -> None:
-        """End all that came of the same sign-in as a token of the client's own; others' are not looked at."""
+        """End the whole family of a token, if it is this client's own; ignore other clients' tokens."""
         checksum = checksum_of(token)
         with transaction.atomic():
             family = fetch_value(QUERIES.find_family, checksum=checksum, application=request.client.pk)
@@ -217,14 +217,14 @@ class Validator(OAuth2Validator):
         return claims, expires
 
     def _save_id_token(self, *args: Any, **kwargs: Any) -> None:
-        """ID tokens are not kept: nothing asks for them again (`read_id_token` verifies what a client shows us)."""
+        """Store nothing: ID tokens are never looked up (`read_id_token` verifies what a client shows us)."""
 
     def _load_id_token(self, token: str) -> None:
         return None
 
 
 def calling_client(request: HttpRequest) -> Application | None:
-    """Return the application that a form POST comes from (RFC 6749, section 2.3), if it proves it as it has to."""
+    """Return the application that sent a form, if it authenticates as it must (RFC 6749, section 2.3); else None."""
     asked = Request(
         request.path, "POST", request.POST.dict(), {"HTTP_AUTHORIZATION": request.META.get("HTTP_AUTHORIZATION")}
     )

@@ -1,8 +1,8 @@
--- Who may call.
+-- Tokens, users of other issuers, rights, the audit, consents and devices.
 
 -- name: find_bearer
--- The active user of an unexpired access token, by the token's SHA-256, with their rights; a machine's token acts for its
--- application's user. The rights come in an order, so that the row compares with itself (accounts/bearer.py, while_bearer).
+-- The active user of an unexpired access token, by the token's SHA-256, with the user's rights; a machine's token acts for
+-- its application's user. The rights are sorted, so that equal rows are equal as text (accounts/bearer.py, while_bearer).
 SELECT u.id, u.username, u.is_superuser, t.scope, a.client_id, a.allowed_scopes,
        ARRAY(
            SELECT granted FROM rights_of(u.id, i.roles, CASE WHEN i.roles IS NULL THEN :default_role END) AS granted
@@ -15,7 +15,7 @@ LEFT JOIN identities i ON i.user_id = u.id
 WHERE t.token_checksum = :checksum AND t.expires > now() AND u.is_active;
 
 -- name: find_foreign_user
--- The user that another issuer's token is of, with the rights of the roles that the token's groups map to.
+-- The user of another issuer's token, with the rights of the roles that the token's groups map to.
 SELECT u.id, u.username, u.is_superuser, u.is_active,
        ARRAY(SELECT rights_of(u.id, :roles::text[], CASE WHEN :roles::text[] IS NULL THEN :default_role END))
 FROM identities i
@@ -23,7 +23,7 @@ JOIN auth_user u ON u.id = i.user_id
 WHERE i.issuer = :issuer AND i.subject = :subject;
 
 -- name: create_foreign_user
--- No row: somebody has the user name, or is the user already.
+-- No row: the user name is taken, or the user exists already.
 WITH made AS (
     INSERT INTO auth_user (username, password, email, first_name, last_name, is_active, is_staff, is_superuser, date_joined)
     SELECT :username, '!', :email, :first_name, :last_name, true, false, false, now()
@@ -36,34 +36,34 @@ SELECT made.id, :issuer, :subject, :roles::text[] FROM made
 RETURNING user_id, acting(:actor);
 
 -- name: keep_roles
--- What the user's groups mean at this sign-in.
+-- Store the roles that the user's groups map to at this sign-in. No row: the user does not exist yet.
 UPDATE identities SET roles = :roles::text[]
 WHERE issuer = :issuer AND subject = :subject
 RETURNING user_id, acting(:actor);
 
 -- name: find_rights
--- What a user may do on pages.
+-- The rights of a user on pages.
 SELECT ARRAY(SELECT rights_of(u.id, i.roles, CASE WHEN i.roles IS NULL THEN :default_role END))
 FROM auth_user u
 LEFT JOIN identities i ON i.user_id = u.id
 WHERE u.id = :user_id;
 
 -- name: remember_keys
--- The key set of another issuer, for a process that starts while the issuer is away.
+-- Store the key set of another issuer, for a process that starts while the issuer is down.
 INSERT INTO issuer_keys (issuer, document, fetched_at) VALUES (:issuer, :document::jsonb, now())
 ON CONFLICT (issuer) DO UPDATE SET document = excluded.document, fetched_at = excluded.fetched_at
 RETURNING issuer;
 
 -- name: recall_keys
--- The key set that any process fetched last; no row: none ever did.
+-- The key set that any process fetched last. No row: none has been fetched yet.
 SELECT document::text FROM issuer_keys WHERE issuer = :issuer;
 
 -- name: tell_who_acts
--- For the statements of this transaction that do not say it themselves.
+-- Name the actor for those statements of this transaction that do not do it themselves.
 SELECT acting(:actor);
 
 -- name: note_sign_in
--- A sign-in, a sign-out or a failed attempt, in the history of the user whose name was given, if there is one.
+-- Record a sign-in, a sign-out or a failed attempt, with the user of the given name, if there is one.
 INSERT INTO audit (actor_id, actor, action, subject, subject_id, after)
 SELECT CASE WHEN :action <> 'sign_in_failed' THEN u.id END,
        CASE WHEN :action <> 'sign_in_failed' THEN u.username END,
@@ -73,7 +73,7 @@ FROM (SELECT) given LEFT JOIN auth_user u ON u.username = :username
 RETURNING id;
 
 -- name: list_audit
--- One page, newest first, as JSON objects joined by commas, with the key of its last row.
+-- One page, newest first, as JSON objects joined by commas, and the id of its last row.
 SELECT string_agg(page.document, ',' ORDER BY page.id DESC), min(page.id)
 FROM (
     SELECT audit_document(a) AS document, a.id
@@ -87,25 +87,25 @@ FROM (
 ) page;
 
 -- name: forget_audit
--- Entries that are old enough, a part of them at a time; how many those were.
+-- Delete old entries, at most :most at a time; returns how many.
 SELECT audit_forget(make_interval(days => :days), :most);
 
 -- name: keep_consent
--- What a user lets an application do, beside what they let it do before.
+-- Add scopes to those that a user has granted to an application.
 INSERT INTO consents AS c (user_id, application_id, scopes) VALUES (:user, :application, :scopes::text[])
 ON CONFLICT (user_id, application_id) DO UPDATE
 SET scopes = ARRAY(SELECT unnest(c.scopes) UNION SELECT unnest(excluded.scopes))
 RETURNING c.id;
 
 -- name: has_consented
--- Whether a user lets an application do all of this.
+-- Whether a user has granted all of these scopes to an application.
 SELECT EXISTS (
     SELECT FROM consents c
     WHERE c.user_id = :user AND c.application_id = :application AND c.scopes @> :scopes::text[]
 );
 
 -- name: list_consents
--- Whom a user has let in; an application that has tokens without a consent is a device's.
+-- The applications that may act for a user: with a consent, or only with tokens, as devices have them.
 SELECT a.id, a.name, coalesce(c.scopes, '{}')
 FROM applications a
 LEFT JOIN consents c ON c.application_id = a.id AND c.user_id = :user
@@ -116,7 +116,7 @@ WHERE c.id IS NOT NULL OR EXISTS (
 ORDER BY a.name, a.id;
 
 -- name: withdraw_consent
--- Ask again the next time. The tokens that the application has are for end_tokens.
+-- Delete a consent. The application's tokens are ended by end_tokens.
 DELETE FROM consents WHERE user_id = :user AND application_id = :application RETURNING id;
 
 -- name: lock_family
@@ -124,11 +124,11 @@ DELETE FROM consents WHERE user_id = :user AND application_id = :application RET
 SELECT pg_advisory_xact_lock(hashtextextended(:family, 0));
 
 -- name: end_tokens
--- End every token that an application has of a user, and what it has yet to redeem: codes, devices let in.
+-- End every token that an application has for a user, and the codes and device requests not redeemed yet.
 SELECT end_tokens(:user, :application);
 
 -- name: keep_tokens
--- From here on in this transaction, what is written as a user's password is the same one, hashed anew ('yes'), or not ('').
+-- Say whether a password written later in this transaction is only rehashed ('yes': keeps the tokens) or new ('').
 SELECT set_config('savannah.same_password', :rehashed, true);
 
 -- name: find_family
@@ -144,7 +144,7 @@ WHERE a.token_checksum = :checksum AND r.application_id = :application
 LIMIT 1;
 
 -- name: open_device
--- A device asks for somebody to let it in (RFC 8628).
+-- Store a device's request for access (RFC 8628).
 INSERT INTO oauth2_provider_devicegrant (device_code, user_code, client_id, scope, interval, expires, status, last_checked)
 VALUES (:checksum, :user_code, :client_id, :scope, :interval, now() + make_interval(secs => :seconds),
         'authorization-pending', 'epoch');
@@ -157,14 +157,14 @@ JOIN applications a ON a.client_id = d.client_id
 WHERE d.user_code = :user_code AND d.status = 'authorization-pending' AND d.expires > now();
 
 -- name: answer_device
--- Somebody's answer to a device; the first one counts.
+-- Store a user's answer to a device; only the first answer counts.
 UPDATE oauth2_provider_devicegrant
 SET status = :status, user_id = :user
 WHERE user_code = :user_code AND status = 'authorization-pending' AND expires > now()
 RETURNING id;
 
 -- name: poll_device
--- What a device is told that asks whether it was let in, and whom it acts for: once.
+-- The answer to a device that polls, with its user and scopes; 'authorized' is answered only once.
 WITH was AS (
     SELECT id, status, expires, last_checked, interval, user_id, scope
     FROM oauth2_provider_devicegrant
@@ -189,5 +189,5 @@ END, user_id, scope
 FROM was;
 
 -- name: clear_devices
--- Requests of devices that are over; for an hour more, a device is told that it came too late.
+-- Delete expired device requests, an hour late: until then a device is told that its code has expired.
 DELETE FROM oauth2_provider_devicegrant WHERE expires < now() - interval '1 hour';

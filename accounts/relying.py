@@ -1,7 +1,7 @@
 """Signing in to the pages at an OpenID provider: this service's own or another one (OIDC_RP_*, OIDC_OP_*).
 
-mozilla-django-oidc walks the flow. What it leaves open is closed here: the ID token's issuer and audience, users
-matched by e-mail address, faults that become error pages, sessions renewed in the middle of a call that no person sees.
+mozilla-django-oidc implements the flow. This module adds what it lacks: it checks the ID token's issuer and audience,
+finds users by `sub` and not by e-mail address, turns failures into a page, and renews sessions only for whole pages.
 """
 
 import logging
@@ -36,12 +36,12 @@ def provider_keys() -> Keys:
 
 
 class Backend(OIDCAuthenticationBackend, RoleBackend):
-    """Checks what the provider answered, and finds the user that it means (OpenID Connect Core, section 3.1.3.7)."""
+    """Verifies the provider's answer and finds its user (OpenID Connect Core, section 3.1.3.7)."""
 
     def authenticate(  # type: ignore[override] # no user name and no password
         self, request: HttpRequest | None, **credentials: Any
     ) -> User | None:
-        """Return the user; None for an answer that proves nothing, with a line in the log that says why."""
+        """Return the user; None for an invalid answer, and log why."""
         try:
             user: User | None = super().authenticate(request, **credentials)
         except requests.RequestException as error:
@@ -79,7 +79,7 @@ class Backend(OIDCAuthenticationBackend, RoleBackend):
         return claims
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> User | None:
-        """Return the user that (issuer, sub) names; what other providers say of groups becomes their roles here."""
+        """Return the user of (issuer, sub); another provider's groups are mapped to roles here."""
         told = self.get_userinfo(access_token, id_token, payload)
         if told.get("sub") != payload["sub"]:
             raise SuspiciousOperation("The user information is about somebody else.")
@@ -92,12 +92,12 @@ class Backend(OIDCAuthenticationBackend, RoleBackend):
 
 
 def _at_public_url(request: HttpRequest) -> None:
-    # The provider knows one redirect URI, whatever name and scheme this request came in by.
+    # The provider knows only one redirect URI, whatever host and scheme this request used.
     request.build_absolute_uri = f"{settings.PUBLIC_URL}{{}}".format  # type: ignore[method-assign]
 
 
 class Begin(OIDCAuthenticationRequestView):
-    """`/oidc/authenticate/`: to the provider, from our one public address, whose cookie the callback will find."""
+    """`/oidc/authenticate/`: go to the provider, but from PUBLIC_URL: the callback needs that host's session cookie."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Redirect to the provider."""
@@ -117,18 +117,18 @@ class Callback(OIDCAuthenticationCallbackView):
         try:
             response: HttpResponse = super().get(request)
         except SuspiciousOperation:
-            return self.login_failure()  # a state that this browser did not bring along
+            return self.login_failure()  # the state is not in this browser's session
         return response
 
     def login_failure(self) -> HttpResponse:
-        """Say so, and offer to try again."""
+        """Say that the sign-in failed, and offer to try again."""
         return render(self.request, "accounts/sign_in_failed.html", status=403)
 
 
 def logout_address(request: HttpRequest) -> str | None:
-    """Return where a sign-out goes on to, for the provider to end its session (OpenID Connect RP-Initiated Logout 1.0).
+    """Return the provider's sign-out URL, so that its session ends too (OpenID Connect RP-Initiated Logout 1.0).
 
-    None where the provider names no such place, or the user came by a password.
+    None if no such URL is configured, or the user signed in with a password.
     """
     id_token = request.session.get("oidc_id_token")
     if not (settings.OIDC_OP_LOGOUT_ENDPOINT and id_token):
@@ -142,7 +142,7 @@ def logout_address(request: HttpRequest) -> str | None:
 
 
 class Refresh(SessionRefresh):
-    """Asks the provider every 15 minutes whether the user is still signed in there, as they open a page."""
+    """When a user opens a page, asks the provider every 15 minutes whether they are still signed in there."""
 
     def __init__(self, get_response: Any) -> None:
         if not settings.OIDC_RP_CLIENT_ID:
@@ -150,13 +150,13 @@ class Refresh(SessionRefresh):
         super().__init__(get_response)
 
     def is_refreshable_url(self, request: HttpRequest) -> bool:
-        """Whether a person waits for this page: not the API, not a part that a page loads, not the provider's own."""
+        """Whether this loads a whole page: not the API, not a part of a page (htmx), not a sign-in page."""
         is_page = "text/html" in request.headers.get("Accept", "") and "HX-Request" not in request.headers
         ours = request.path.startswith(("/api/", "/o/", "/accounts/", "/oidc/"))
         return is_page and not ours and bool(super().is_refreshable_url(request))
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        """Redirect to the provider and back when the time has come."""
+        """Redirect to the provider and back when the check is due."""
         if self.is_refreshable_url(request):
             _at_public_url(request)
         response: HttpResponse | None = super().process_request(request)

@@ -1,8 +1,8 @@
 """Roles: Django groups that give rights (Django's permissions) on what each app keeps.
 
-viewer looks, clerk records and corrects, manager also deletes and reads the audit. A user in no group has DEFAULT_ROLE,
-unless another issuer's groups say what they are. Migrations make the roles; from then on they are the operator's, who
-may change them in the admin.
+A viewer reads, a clerk also creates and changes, a manager also deletes and reads the audit. A user in no group has
+DEFAULT_ROLE, unless another issuer's groups decide the roles. Migrations create the roles; operators may change them in
+the admin.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def grant(model: str, **roles_by_action: Sequence[str]) -> migrations.RunPython:
 
 def _grant(model: str, roles_by_action: dict[str, Sequence[str]], apps: Any, schema_editor: Any) -> None:
     app_label, name = model.split(".")
-    # Django itself makes content types and permissions only after the last migration, and then finds these.
+    # Django creates content types and permissions only after the last migration; it then finds these.
     kind, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(app_label=app_label, model=name)
     permissions, groups = (apps.get_model("auth", model).objects for model in ("Permission", "Group"))
     for action, roles in roles_by_action.items():
@@ -42,16 +42,16 @@ def _grant(model: str, roles_by_action: dict[str, Sequence[str]], apps: Any, sch
 
 
 class RoleBackend(ModelBackend):
-    """Pages go by the same rights as the API."""
+    """Gives pages the same rights as the API."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **others: Any
     ) -> User | None:
-        """Look at the password. It may be hashed anew, by a newer kind of hash: that ends none of the user's tokens."""
+        """Check the password. Django may rehash it with a newer algorithm; that must not end the user's tokens."""
         with transaction.atomic():
             fetch_value(QUERIES.keep_tokens, rehashed="yes")
             user = super().authenticate(request, username, password, **others)
-            # What else this transaction may do is no sign-in.
+            # Any other change of a password in this transaction ends the user's tokens again.
             fetch_value(QUERIES.keep_tokens, rehashed="")
             return user
 

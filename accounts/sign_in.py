@@ -1,4 +1,4 @@
-"""Signing in and out: with a password at this site, and out at the request of an application."""
+"""Signing in with a password, signing out, and the sign-out that an application asks for."""
 
 from typing import Any
 
@@ -28,9 +28,9 @@ class SignIn(Page, LoginView):
     template_name = "accounts/login.html"
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Look at the password, unless this address has tried too many, or too many addresses have tried this name."""
+        """Check the password, unless there were too many attempts from this address, or for this user name."""
         limit = settings.SIGN_INS_PER_MINUTE
-        # By its checksum: what is in the field may be a password.
+        # Counted by checksum: the field may hold a password by mistake.
         name = checksum_of(request.POST.get("username", ""))
         counted = (f"sign-in {client_network(request)}", f"sign-in as {name}")
         if limit and any(take(key, per_minute=limit) for key in counted):
@@ -40,12 +40,12 @@ class SignIn(Page, LoginView):
 
 
 class SignOut(Page, LogoutView):
-    """`/accounts/logout/`, by POST; of the provider too, where the user signed in at another one."""
+    """`/accounts/logout/`, by POST; also signs out at the OpenID provider where the user signed in."""
 
     template_name = "accounts/signed_out.html"
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Sign out, and go on to the provider or to the desk."""
+        """Sign out, and redirect to the provider or to the desk."""
         self.next_page = logout_address(request)
         response: HttpResponse = super().post(request, *args, **kwargs)
         return response
@@ -55,7 +55,7 @@ class Logout(Checked, Page, RPInitiatedLogoutView):
     """`/o/logout/` (OpenID Connect RP-Initiated Logout 1.0): ends the session and this application's tokens."""
 
     def validate_logout_request_user(self, id_token_hint: str | None, client_id: str | None) -> IDToken | None:
-        """Return whom the hint is about; one that is not ours, or another application's, is refused."""
+        """Return what the hint says; refuse one that is not ours, or that is another application's."""
         if not id_token_hint:
             return None
         told = read_id_token(id_token_hint)
@@ -66,7 +66,7 @@ class Logout(Checked, Page, RPInitiatedLogoutView):
         return told
 
     def get_request_application(self, id_token: IDToken | None, client_id: str | None) -> Application | None:
-        """Return the application that asks, if it says who it is."""
+        """Return the application that asks, from its client id or its hint; None without either."""
         if not client_id:
             return id_token.application if id_token else None
         application = Application.objects.filter(client_id=client_id).first()
@@ -75,7 +75,7 @@ class Logout(Checked, Page, RPInitiatedLogoutView):
         return application
 
     def validate_post_logout_redirect_uri(self, application: Application | None, address: str | None) -> None:
-        """Refuse an address that is not the application's, or none at all."""
+        """Refuse an address that is invalid, or that the application has not registered."""
         try:
             super().validate_post_logout_redirect_uri(application, address)
         except ValueError:
@@ -88,7 +88,7 @@ class Logout(Checked, Page, RPInitiatedLogoutView):
         state: str | None = None,
         token_user: Any = None,
     ) -> HttpResponse:
-        """Sign the user out, here and of the application that asked."""
+        """Sign the user out here, and end the user's tokens of the application that asked."""
         user_id = (token_user or self.request.user).pk
         if application and user_id:
             end_tokens(application, user_id)

@@ -1,4 +1,4 @@
-"""How often a user, or a stranger's address, may call the API: API_REQUESTS_PER_MINUTE, 0 for as often as they like."""
+"""Rate limits of the API, per user, and per address for invalid tokens: API_REQUESTS_PER_MINUTE, 0 for no limit."""
 
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class PerUser(BaseThrottle):
-    """429 with Retry-After to a user who asks too often, with whatever token."""
+    """Answers 429 with Retry-After to a user who asks too often; all tokens of a user count together."""
 
     _seconds = 0
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        """Count the request, unless nothing limits it."""
+        """Count the request, unless there is no limit."""
         if settings.API_REQUESTS_PER_MINUTE and request.user:
             self._seconds = take(f"api user {request.user.id}", per_minute=settings.API_REQUESTS_PER_MINUTE)
         return not self._seconds
@@ -30,7 +30,7 @@ class PerUser(BaseThrottle):
 
 
 def count_stranger(request: Request) -> None:
-    """Count a token that is no good against the address that sent it; raise Throttled (429) for one too many."""
+    """Count an invalid token against the address that sent it; raise Throttled (429) above the limit."""
     if settings.API_REQUESTS_PER_MINUTE:
         key = f"api address {client_network(request)}"
         if seconds := take(key, per_minute=settings.API_REQUESTS_PER_MINUTE):

@@ -1,4 +1,4 @@
-"""Tokens: how they are made, read, described and ended (RFC 9068, RFC 7662)."""
+"""Tokens: making, reading, describing and ending them (RFC 9068, RFC 7662)."""
 
 import secrets
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from savannah.sql import fetch_one, load_queries
 QUERIES = load_queries(__file__)
 
 API_AUDIENCE = f"{settings.PUBLIC_URL}/api"
-# Counted from when the access token beside it expires.
+# Counted from the expiry of the access token that was issued with it.
 REFRESH_LIFETIME = timedelta(seconds=settings.REFRESH_TOKEN_SECONDS)
 
 
 @dataclass(frozen=True)
 class IDToken:
-    """Whom an ID token of ours is about, and which application has it."""
+    """The user of an ID token of ours, and the application that it was issued to."""
 
     application: Application
     user: AbstractBaseUser
@@ -74,19 +74,19 @@ def is_our_resource(resource: str) -> bool:
 
 
 def end_family(family: UUID | None) -> None:
-    """Revoke every refresh token of a family and the access tokens beside them, whatever is being rotated just now."""
+    """Revoke the refresh and access tokens of a family. Locks it, so that a rotation at the same time cannot escape."""
     if family is not None:
         fetch_one(QUERIES.lock_family, family=str(family))
         RefreshToken.revoke_family(family)
 
 
 def end_tokens(application: Application, user_id: int) -> None:
-    """End every token that an application has of a user, and what it has yet to redeem: codes, devices let in."""
+    """End every token that an application has for a user, and the codes and device requests not redeemed yet."""
     fetch_one(QUERIES.end_tokens, application=application.pk, user=user_id)
 
 
 def describe_token(token: str, client: Application) -> dict[str, Any] | None:
-    """Return what a client's own token is good for (RFC 7662, section 2.2); None if for nothing."""
+    """Return the introspection of a client's own token (RFC 7662, section 2.2); None if it is not valid."""
     checksum = checksum_of(token)
     access = AccessToken.objects.filter(token_checksum=checksum, application=client).first()
     expires = access.expires if access else None
@@ -110,7 +110,7 @@ def describe_token(token: str, client: Application) -> dict[str, Any] | None:
 
 
 def new_access_token(request: Request) -> str:
-    """Return a JWT access token (RFC 9068). The API looks its checksum up: the row is the truth, not the claims."""
+    """Return a JWT access token (RFC 9068). The API looks up its checksum: the row counts, not the claims."""
     user = request.user or request.client.user
     now = int(timezone.now().timestamp())
     claims = {

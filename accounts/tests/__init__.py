@@ -1,1 +1,1 @@
-"""Who may call, met from the outside: real clients and hostile ones against the running service."""
+"""The accounts from the outside: real clients and hostile ones against the running service."""

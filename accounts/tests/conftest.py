@@ -13,7 +13,7 @@ MAKE_USERS = f"""
 from django.contrib.auth.models import User
 User.objects.create_user("amina", "amina@example.com", "{PASSWORD}", first_name="Amina", last_name="Otieno")
 User.objects.create_user("leaver", "leaver@example.com", "{PASSWORD}")
-# Lets no application in.
+# This person has consented to no application.
 User.objects.create_user("stranger", "stranger@example.com", "{PASSWORD}")
 """
 

@@ -1,4 +1,4 @@
-"""The audit: what happened, who did it, and that nobody can make it not have happened."""
+"""The audit: what happened, who did it, and that nobody can change or delete an entry."""
 
 import re
 from datetime import timedelta

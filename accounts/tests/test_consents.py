@@ -10,7 +10,7 @@ from accounts.tests.devices import poll, start
 
 @pytest.fixture
 def diary(people, request):
-    """An application that nobody has let in yet."""
+    """An application that nobody has consented to yet."""
     return register(people, f"Diary of {request.node.name}")
 
 
@@ -28,12 +28,12 @@ def test_an_application_asks_once_for_what_it_may_do(people, provider, browser, 
     tokens = provider.tokens(diary, browser, "openid profile")
     browser.open("/o/logout/", params={"id_token_hint": tokens["id_token"]})
     browser.sign_in(browser.open("/accounts/login/"))
-    # No token lives, and yet it is known.
+    # No token is valid any more, but the consent still is.
     assert not provider.lets_in(tokens["access_token"])
     assert "code=" in ask(browser, diary).headers["Location"]
     assert "code=" in ask(browser, diary, prompt="none").headers["Location"]
     assert asks(ask(browser, diary, prompt="consent"))
-    # More is another question; its answer adds to the first one.
+    # More scopes need another consent, which adds to the first one.
     page = ask(browser, diary, "openid email orders:read")
     assert asks(page)
     assert "code=" in browser.submit(page, allow="Authorize").headers["Location"]
@@ -50,7 +50,7 @@ def test_leave_for_a_part_of_the_api_is_not_leave_for_all_of_it(browser, diary):
     assert "Do all that you may do here" not in page.text
     browser.submit(page, allow="Authorize")
     assert "code=" in ask(browser, diary, "orders:read").headers["Location"]
-    # A token without any of the API's scopes may do everything.
+    # A token without any API scope has full access.
     page = ask(browser, diary, "openid")
     assert asks(page)
     assert "Do all that you may do here" in page.text

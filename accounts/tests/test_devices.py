@@ -20,7 +20,7 @@ LONG_AGO = "last_checked=timezone.now() - timedelta(hours=1)"
 
 def test_a_device_is_let_in_once_somebody_typed_its_code(provider, browser, scale, as_operator):
     started = start(provider, scale)
-    # For whoever is slow to ask again, too soon is soon.
+    # A long interval, so that even a slow test polls too early.
     as_operator(WAITED.format("interval=600"))
     assert started["verification_uri"] == f"{provider.url}/o/device/"
     assert poll(provider, scale, started).json()["error"] == "authorization_pending"
@@ -85,7 +85,7 @@ def test_nobody_tries_codes_for_long(provider, browser, scale):
     began, tries = time.monotonic(), 0
     while look() == 404:
         tries += 1
-    # Every three seconds there is one more.
+    # The limit of 20 a minute allows one more every three seconds.
     assert 20 <= tries <= 21 + (time.monotonic() - began) / 3
     eventually(lambda: look() == answer() == 429)
 

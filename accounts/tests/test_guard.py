@@ -1,4 +1,4 @@
-"""What keeps those out who should not get in: waits for who guesses, headers, and what is deleted in time."""
+"""Protection: waits for those who guess passwords, security headers, and the deletion of expired data."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Access tokens of other issuers: who gets in with which rights, who does not, and what if an issuer is away."""
+"""Access tokens of other issuers: which are accepted, with which rights, and what happens while an issuer is down."""
 
 import base64
 import hmac
@@ -38,7 +38,7 @@ def shared_issuer():
 
 @pytest.fixture
 def trust(settings):
-    """Take the issuer's tokens; more settings than its audience by name."""
+    """Accept the issuer's tokens; keyword arguments are further settings of it."""
 
     def configure(issuer: ForeignIssuer, **entry) -> None:
         settings.OIDC_ISSUERS = json.dumps({issuer.url: {"audience": AUDIENCE, **entry}})
@@ -282,7 +282,7 @@ def test_a_dead_issuer_locks_nobody_out_whose_key_is_known_even_after_a_restart(
 
 
 def test_a_dead_issuer_and_made_up_tokens_slow_down_nobody_else(call, live_server, token, trust):
-    """All that is asked for here is answered while the issuer is silent, but for the few who wait for it."""
+    """While the issuer is silent, every request is answered except the few that wait for its keys."""
     issuer = ForeignIssuer()
     trust(issuer)
     issuer.silent.set()

@@ -1,6 +1,6 @@
-"""What a hostile client, page or person may try. None of it gets in, none of it gives a 5xx.
+"""What a hostile client, page or person may try. None of it succeeds, and none of it causes a 5xx.
 
-One table a door: what is tried, and how it is refused.
+One table per endpoint: what is tried, and how it is refused.
 """
 
 import base64
@@ -23,7 +23,7 @@ EVIL = "http://evil.example/callback"
 
 @pytest.fixture(scope="module")
 def visitor(people, shop, till, phone_app):
-    """A person who is signed in, and has let each application in before."""
+    """A person who is signed in, and has consented to each application before."""
     with Browser(people) as browser:
         browser.printed_before = len(people.printed)
         for client in (shop, till):
@@ -339,7 +339,7 @@ def test_refresh_tokens_are_each_clients_own_and_never_widen(visitor, provider, 
 
 @pytest.mark.parametrize("scope", ["openid", "profile", "openid profile"])
 def test_a_refresh_that_gets_rid_of_its_limits(visitor, provider, shop, scope):
-    """By asking for less: a token that names no part of the API may do everything."""
+    """By asking for less: a token without any API scope would have full access."""
     limited = landed(visitor.authorize(client_id=shop.client_id, scope="openid profile orders:read"))
     tokens = provider.redeem(shop, limited["code"]).json()
     form = shop.form(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
@@ -469,7 +469,7 @@ def test_a_session_is_no_token(visitor):
     assert visitor.get(f"{visitor.home}/o/userinfo/", timeout=60).status_code == 401
 
 
-# --- and of all that, this is what the log keeps ----------------------------------------------------------------------
+# --- and what the log has of all that ---------------------------------------------------------------------------------
 
 
 def test_no_secret_is_in_the_log(people, visitor, loot):

@@ -18,7 +18,7 @@ from conftest import Api, refused
 NOBODY = uuid4()
 CUSTOMER = {"code": "CUST001", "name": "John Doe", "phone_number": "+254712345678"}
 ORDER = {"customer_code": "NOBODY", "item": "Laptop Computer", "amount": 1299.99}
-# Each way to see and to change something, its right, its scope, and the answer to one who may (there is nothing there).
+# Each request, the right that it needs, and the answer to a user who has it (404: there is no such row).
 DEEDS = [
     ("GET", "/api/customers/", None, "customers.view_customer", 200),
     ("POST", "/api/customers/", CUSTOMER, "customers.add_customer", 201),

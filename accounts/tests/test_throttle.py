@@ -1,4 +1,4 @@
-"""How often a user, or a stranger, may call the API."""
+"""The rate limits of the API, for users and for invalid tokens."""
 
 import time
 
@@ -12,7 +12,7 @@ from savannah import throttle
 
 
 def lets_pass(answer) -> bool:
-    """Whether the answer is none of a throttle's; one of a throttle's has its shape."""
+    """Whether the request was not throttled; checks the answer if it was."""
     if answer.status_code != 429:
         return True
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
@@ -24,7 +24,7 @@ def lets_pass(answer) -> bool:
 def test_it_limits_each_user_and_says_when_to_come_again(api, token, settings):
     settings.API_REQUESTS_PER_MINUTE = 3
     assert [lets_pass(api.get("/api/customers/")) for _ in range(5)] == [True, True, True, False, False]
-    # Another user is not held back, and neither is this one for what was refused.
+    # Another user is not limited, and refused requests do not count against this one.
     other = User.objects.create_user("other")
     assert throttle.take(f"api user {other.pk}", per_minute=3) == 0
     settings.API_REQUESTS_PER_MINUTE = 30000

@@ -131,7 +131,7 @@ CHANGES = {
         f'RoleBackend().authenticate(None, user.username, "{PASSWORD}"), user.set_password("another"), user.save()))()'
     ),
 }
-# As a hasher with fewer rounds has left it; the tokens stay, since the password does.
+# As a hasher with fewer rounds would have stored it; the tokens stay valid, since the password does.
 OLD_HASH = """
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import transaction

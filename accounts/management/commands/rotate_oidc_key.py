@@ -1,4 +1,4 @@
-"""`manage.py rotate_oidc_key`: sign with a new RSA key from now on; what the old ones signed stays good."""
+"""`manage.py rotate_oidc_key`: sign with a new RSA key from now on; what the old keys signed stays valid."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from savannah.secrets import rotate_rsa_key
 
 
 class Command(BaseCommand):
-    """Put a new key in front of the data folder's keys. Running processes notice; nothing is to be restarted."""
+    """Put a new key in front of the data folder's keys. Running processes notice it; no restart is needed."""
 
     help = "sign ID tokens and access tokens with a new RSA key; retired keys still verify"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """How many retired keys stay. Tokens live for an hour: a key may go an hour after it was retired."""
+        """How many retired keys to keep. Tokens live for an hour: a key may be removed an hour after it was retired."""
         parser.add_argument("--keep", type=int, default=2, metavar="N", help="retired keys to keep; default 2")
 
     def handle(self, *args: Any, **options: Any) -> None:
