@@ -6,9 +6,9 @@ PHONE_RULE = "must be a valid phone number in international format, such as +254
 
 
 def to_e164(text: str) -> str | None:
-    """Return `text` as E.164 (+254712345678), or None when it is no valid number in international format.
+    """Return `text` as E.164 (+254712345678), or None if it is not a valid number in international format.
 
-    ITU-T E.164 as phonenumbers knows it: a national format, an extension and an unassigned range are refused.
+    As phonenumbers knows ITU-T E.164: national formats, extensions and unassigned ranges are refused.
     """
     try:
         number = phonenumbers.parse(text, region=None)

@@ -1,12 +1,12 @@
--- What the API reads and writes of customers. customer_document (customers/migrations) gives a row as the API shows it.
+-- What the API reads and writes of customers. customer_document (customers/migrations) returns a row as the API shows it.
 
 -- name: page_of_customers
--- Up to :limit customers in one text, and the key of the last of them when more may follow: when :most were read. Of a page
--- that was asked for, that is one more than it shows; a whole list learns it from the page after.
--- A line that ends in `-- if NAME` is there only when that was asked for (savannah/sql.py, only): a filter, a sort, a
--- shape, what comes after a key.
--- Where one plan is the best for all values, the most that a short page may read is written out: of a number that it does
--- not know, PostgreSQL expects a tenth of the table, finds that dear, and plans each page anew (half of a page's time).
+-- Up to :limit customers joined into one text, and the key of the last one if more may follow, that is, if :most rows were
+-- read. For a single page :most is :limit + 1; a whole list finds out by reading the next page.
+-- A line that ends in `-- if NAME` is kept only when NAME is wanted (savannah/sql.py, only): a filter, a sort, a format,
+-- the key to start after.
+-- The limit of short pages is a literal wherever one plan is best for all values: for an unknown limit PostgreSQL expects a
+-- tenth of the table, finds the generic plan too expensive, and replans for every page (half of a page's time).
 SELECT
     string_agg(page.line, :separator),                                                     -- if !paged
     array_to_string((array_agg(page.line))[1 : :limit], :separator),                       -- if paged
@@ -47,7 +47,7 @@ FROM (
 ) page;
 
 -- name: can_search_anywhere
--- Whether the trigram index is there: only where PostgreSQL has pg_trgm (customers/migrations).
+-- Whether the trigram index exists, which needs pg_trgm (customers/migrations).
 SELECT to_regclass('customers_search_trigrams') IS NOT NULL;
 
 -- name: get_customer
@@ -55,13 +55,13 @@ SELECT to_regclass('customers_search_trigrams') IS NOT NULL;
 SELECT customer_document(c), customer_version(c) FROM customers c WHERE c.id = :id;
 
 -- name: create_customer
--- The database gives id and times, and refuses a code that is taken.
+-- PostgreSQL sets the id and the times, and refuses a code that is taken.
 INSERT INTO customers AS c (code, name, phone_number)
 VALUES (:code, :name, :phone_number)
 RETURNING customer_document(c), acting(:actor);
 
 -- name: update_customer
--- A field that is null stays as it is. No row: no such customer; a null: it has none of :versions, which may be null.
+-- A null field stays unchanged. No row: no such customer. A null document: its version is not among :versions (null: any).
 WITH changed AS (
     UPDATE customers AS c
     SET code = coalesce(:code, c.code),
@@ -78,8 +78,8 @@ LEFT JOIN changed ON changed.id = c.id
 WHERE c.id = :id AND (changed.id IS NOT NULL OR :versions::text[] IS NOT NULL);
 
 -- name: delete_customer
--- Its orders go with it (ON DELETE CASCADE), and what they still had queued is cancelled (sms/migrations).
--- No row, null: as update_customer.
+-- Also deletes the customer's orders (ON DELETE CASCADE) and cancels their queued SMS (sms/migrations).
+-- No row, or a null id: as in update_customer.
 WITH deleted AS (
     DELETE FROM customers c
     WHERE c.id = :id AND (:versions::text[] IS NULL OR customer_version(c) = ANY (:versions::text[]))
@@ -91,7 +91,7 @@ LEFT JOIN deleted ON deleted.id = c.id
 WHERE c.id = :id AND (deleted.id IS NOT NULL OR :versions::text[] IS NOT NULL);
 
 -- name: judge_customers
--- Which rows of an upload are refused, and why: the first fault of each. Staged by savannah/uploads.py.
+-- Record the refused rows of an upload, each with its first fault. savannah/uploads.py has staged the upload.
 INSERT INTO refused (line, field, reason)
 SELECT staged.line, fault.of[1], fault.of[2]
 FROM (
@@ -113,9 +113,9 @@ END) AS fault (of)
 WHERE fault.of IS NOT NULL;
 
 -- name: merge_customers
--- Store the rows of an upload that are not refused; how many were created, updated, as they are already, and refused now.
--- A code that somebody else took since judge_customers looked is met by ON CONFLICT alone: unless it is to be :update'd, it
--- is written as it is, so that it is returned and seen here. Sorted, so that two uploads at once do not wait for each other.
+-- Store the rows of an upload that are not refused; returns how many were created, updated, unchanged, and refused only now.
+-- If another transaction took a code after judge_customers looked, only ON CONFLICT sees it: without :update the existing row
+-- is rewritten unchanged, so that RETURNING shows it and it is refused. Sorted, so that concurrent uploads do not deadlock.
 WITH good AS (
     SELECT u.line, u.code, u.name, u.phone_number
     FROM upload u

@@ -24,5 +24,5 @@ COLUMNS = Columns(
 
 
 def store_customers(rows: Iterable[tuple[int, Row]], *, skip: bool, update: bool) -> Outcome:
-    """Store what is new; a code that is taken is refused, or with `update` has its name and phone number set."""
+    """Store new customers. A code that is taken is refused, or with `update` gets the new name and phone number."""
     return load(rows, COLUMNS, judge=QUERIES.judge_customers, merge=QUERIES.merge_customers, skip=skip, update=update)

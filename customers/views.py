@@ -25,10 +25,10 @@ NOT_FOUND = "Customer not found"
 
 
 class PhoneNumber(Text):
-    """A phone number in international format; becomes E.164."""
+    """A phone number in international format, converted to E.164."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Return E.164; fail for a number that is none."""
+        """Return E.164; fail for an invalid number."""
         number = to_e164(super().to_internal_value(data))
         if number is None:
             raise serializers.ValidationError(PHONE_RULE, code="phone")
@@ -94,7 +94,7 @@ class CustomerUploadQuery(UploadQuery):
 
 
 class CustomerView(APIView):
-    """What both customer addresses share."""
+    """What the views of customers share."""
 
     rights = rights_on("customers.customer")
     constraints = {

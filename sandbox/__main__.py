@@ -11,7 +11,7 @@ from sandbox.server import Options, serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to end; the exit code is 1 when the address or the ledger cannot be had."""
+    """Serve until a signal; the exit code is 1 if the address or the ledger cannot be used."""
     options = _options(arguments)
     try:
         asyncio.run(serve(options, _say))

@@ -1,10 +1,10 @@
-"""Wakes whoever shows the stand-in's state when something has changed."""
+"""Wakes the page's event streams when the stand-in's state has changed."""
 
 import asyncio
 
 
 class Bell:
-    """Rung by whatever changes; waited for by the page's event streams."""
+    """Every change rings it; the page's event streams wait for it."""
 
     def __init__(self) -> None:
         """Not rung yet."""
@@ -18,6 +18,6 @@ class Bell:
         self._event.clear()
 
     async def wait(self, seen: int) -> None:
-        """Return when it was rung after `seen`, at once if it was already."""
+        """Wait until `rung` differs from `seen`; return at once if it already does."""
         if self.rung == seen:
             await self._event.wait()

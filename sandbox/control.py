@@ -1,4 +1,4 @@
-"""The control API: what tests and the page break, mend and read."""
+"""The control API: tests and the page set faults and read the state through it."""
 
 import json
 import math
@@ -230,7 +230,7 @@ def _refusal(reason: str) -> web.HTTPBadRequest:
 
 
 async def _object(request: web.Request, known: set[str] | None = None) -> dict[str, Any]:
-    # A form or plain text is what another site's page may send without asking; JSON is not.
+    # Another site's page can send a form or plain text without a CORS preflight, but not JSON.
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="The content type has to be application/json")
     try:

@@ -1,4 +1,4 @@
-"""What is broken at the moment: set by the control API, asked by the gateway."""
+"""The faults in force: set by the control API, read by the gateway."""
 
 import secrets
 from collections.abc import Callable
@@ -136,7 +136,7 @@ FIELDS: dict[str, tuple[Callable[[object], bool], str, str]] = {
 
 
 def parse_faults(given: dict[str, Any]) -> Faults:
-    """The faults of a JSON object; what it leaves out is not broken. Raises ValueError with a mistake."""
+    """The faults of a JSON object; omitted ones are off. Raises ValueError with the first mistake."""
     for name, value in given.items():
         if name not in FIELDS:
             raise ValueError(f"{name}: there is no such fault; there are {', '.join(FIELDS)}")
@@ -160,7 +160,7 @@ class FaultBox:
         self._share_due = 0.0
 
     def put(self, faults: Faults) -> None:
-        """Replace whatever was broken by `faults`."""
+        """Put `faults` in force instead of the previous ones."""
         self._faults = faults
         self._balance = None if faults.balance is None else round(faults.balance * UNITS_PER_KES)
         self._share_due = 0.0
@@ -171,11 +171,11 @@ class FaultBox:
         return asdict(replace(self._faults, balance=left))
 
     def take(self) -> Faults:
-        """The faults for the request that has just come: those in force, or none by `share` and `count`."""
+        """The faults for the next request: those in force, or none if `share` or `count` spares it."""
         faults = self._faults
         if faults is NO_FAULTS:
             return NO_FAULTS
-        # A running sum, not a die: exactly the share, evenly spread, the same in each run of a test.
+        # A running sum, not a random number: exactly the share, evenly spread, and repeatable in tests.
         self._share_due += faults.share
         if self._share_due < 1 - 1e-9:
             return NO_FAULTS

@@ -60,7 +60,7 @@ class Traffic:
         self._open: WeakSet[asyncio.Transport] = WeakSet()
 
     def saw(self, request: web.Request) -> None:
-        """Count `request`, and its connection when it is the first on it."""
+        """Count `request`, and its connection if this is the first request on it."""
         self.requests += 1
         if request.transport is not None and request.transport not in self._open:
             self._open.add(request.transport)
@@ -76,12 +76,12 @@ class Traffic:
 
 
 class Gateway:
-    """Takes messages in, writes the accepted ones down and answers as the faults in force have it."""
+    """Takes messages, writes the accepted ones to the ledger, and answers as the faults in force say."""
 
     def __init__(
         self, *, ledger: Ledger, faults: FaultBox, reporter: Reporter, bell: Bell, api_key: str | None
     ) -> None:
-        """api_key: the only key that is right; None when any is that is not empty."""
+        """api_key: the only valid key; None: any key that is not empty."""
         self.traffic = Traffic()
         self._ledger = ledger
         self._faults = faults
@@ -126,7 +126,7 @@ class Gateway:
         mishap = next(filter(None, map(magic_mishap, submission.numbers)), None) or faults.mishap()
         taking = self._take_in(submission, faults, accept=mishap is None or mishap.accepted)
         try:
-            # A caller that leaves while it waits does not call its message off: the gateway has it by then.
+            # A client that disconnects while it waits does not cancel its message: the gateway has received it.
             recipients = await asyncio.shield(taking)
         except OSError as error:
             return web.Response(status=500, text=f"The ledger cannot be written: {error.strerror or error}")
@@ -219,7 +219,7 @@ async def _go_wrong(
 ) -> web.StreamResponse:
     match mishap.kind:
         case Kind.HANG:
-            # Cancelled when the caller leaves or the stand-in ends.
+            # Cancelled when the client disconnects or the stand-in stops.
             await asyncio.Event().wait()
         case Kind.RESET:
             return replies.reset(request)

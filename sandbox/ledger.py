@@ -106,7 +106,7 @@ class Ledger:
         return len(self._by_number[to]) if to in self._by_number else 0
 
     def close(self) -> None:
-        """Give the file and its lock back."""
+        """Close the file, which releases its lock."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -132,7 +132,7 @@ class Ledger:
     def _write(self, file: int, lines: bytes) -> None:
         if self._torn:
             lines = b"\n" + lines
-        # Until the write is known to be whole, the next one has to begin on a line of its own.
+        # Until this write is known to be complete, the next one must begin with a newline.
         self._torn = True
         written = os.write(file, lines)
         if written < len(lines):

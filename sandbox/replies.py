@@ -51,7 +51,7 @@ def answer(request: web.Request, message: str, recipients: list[Recipient]) -> w
 
 
 def http_error(status: int, *, retry_after_s: int) -> web.Response:
-    """The plain-text error of a gateway in trouble; 429 and 503 say when to come back."""
+    """A plain-text error; 429 and 503 have a Retry-After."""
     headers = {"Retry-After": str(retry_after_s)} if status in {429, 503} else None
     return web.Response(status=status, text=HTTP_FAULTS[status], headers=headers)
 
@@ -62,9 +62,9 @@ def garbage() -> web.Response:
 
 
 def reset(request: web.Request) -> web.Response:
-    """Close the connection with a TCP RST; the response returned is for nobody."""
+    """Close the connection with a TCP RST; the returned response is never sent."""
     if request.transport is not None:
-        # Without lingering a close sends RST instead of FIN and drops what is still unsent.
+        # With SO_LINGER at 0 seconds, close sends RST instead of FIN and discards unsent data.
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()

@@ -31,7 +31,7 @@ MODES: dict[str, tuple[tuple[str, str], ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportPlan:
-    """How reports are posted. url: None for not at all. delay_ms: from acceptance to the last report.
+    """How reports are posted. url: None to post none. delay_ms: from acceptance to the last report.
 
     mode: a key of MODES. retry_ms: the wait before a post is tried again, doubled each time, ATTEMPTS in all.
     """
@@ -44,7 +44,7 @@ class ReportPlan:
 
 @dataclass(slots=True)
 class Post:
-    """A form to be posted to `url` after `gap_s` seconds, and the `following` ones that go after it."""
+    """A form to post to `url` after `gap_s` seconds, and the posts that follow it."""
 
     url: str
     form: dict[str, str]
@@ -63,7 +63,7 @@ def is_web_address(value: object) -> bool:
 
 
 def parse_plan(given: dict[str, Any]) -> ReportPlan:
-    """The plan of a JSON object; what it leaves out has its default. Raises ValueError with a mistake."""
+    """The plan of a JSON object; omitted fields have their defaults. Raises ValueError with the first mistake."""
     checks: dict[str, tuple[Callable[[object], bool], str]] = {
         "url": (lambda value: value is None or is_web_address(value), "null or an http(s) URL"),
         "delay_ms": (is_ms, "milliseconds, a whole number"),
@@ -101,14 +101,14 @@ class Reporter:
         self._posters = [asyncio.create_task(self._post_what_is_due()) for _ in range(POSTERS)]
 
     async def stop(self) -> None:
-        """Give up what is still waiting."""
+        """Stop posting; what is still waiting is lost."""
         for poster in self._posters:
             poster.cancel()
         await asyncio.gather(*self._posters, return_exceptions=True)
         await self._session.close()
 
     def as_json(self) -> dict[str, Any]:
-        """The plan, and how many posts were made, given up, dropped for want of room or are waiting."""
+        """The plan, and how many posts were made, given up, dropped because too many waited, or are waiting."""
         return asdict(self.plan) | {
             "posted": self.posted,
             "given_up": self.given_up,
@@ -117,7 +117,7 @@ class Reporter:
         }
 
     async def follow(self, entries: Sequence[Entry]) -> None:
-        """See to the reports of messages just accepted; in mode `early` return when they are posted."""
+        """Schedule the reports of messages just accepted; in mode `early`, post them before returning."""
         plan = self.plan
         reports = MODES[plan.mode]
         if plan.url is None or not reports:

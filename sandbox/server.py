@@ -1,4 +1,4 @@
-"""Puts the stand-in together: routes, the guard at the door, start and end."""
+"""Assembles the stand-in: routes, the check of Host and Origin, start and stop."""
 
 import asyncio
 import ipaddress
@@ -35,7 +35,7 @@ SECURITY_HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How the stand-in is started. allowed_hosts: names it answers to besides localhost and addresses."""
+    """How the stand-in is started. allowed_hosts: Host names it accepts besides localhost, `host` and IP addresses."""
 
     host: str = "127.0.0.1"
     port: int = 8001
@@ -47,9 +47,9 @@ class Options:
 
 
 async def serve(options: Options, say: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `say` gets one line when connections are taken.
+    """Serve until SIGTERM or SIGINT; `say` gets one line once connections are accepted.
 
-    Raises OSError when the address or the ledger cannot be had.
+    Raises OSError if the address or the ledger cannot be used.
     """
     ledger = Ledger(options.ledger)
     runner = web.AppRunner(
@@ -107,7 +107,7 @@ def _guard(options: Options) -> Middleware:
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # A site that points its own name at this machine (DNS rebinding) cannot choose the Host sent.
+        # Against DNS rebinding: a site can point its own name at this machine, but then Host has that name.
         if not _is_ours(request.host, names):
             return web.Response(status=421, text="This host is not served here")
         origin = request.headers.get("Origin")

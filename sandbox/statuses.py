@@ -1,4 +1,4 @@
-"""The gateway's status codes, the ways a request can go wrong, and the phone numbers that ask for either."""
+"""The gateway's status codes, the ways a request can go wrong, and the phone numbers that trigger either."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -90,7 +90,7 @@ def reply_status(code: int) -> str:
 
 
 def magic_mishap(number: str) -> Mishap | None:
-    """What the last six digits of `number` ask for, by MAGIC_MISHAPS."""
+    """The mishap that the last six digits of `number` trigger, by MAGIC_MISHAPS."""
     known = MAGIC_MISHAPS.get(number[-6:])
     return known[0] if known else None
 

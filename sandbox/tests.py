@@ -342,7 +342,7 @@ def test_it_gives_a_magic_number_its_status(url, code):
 
 @contextlib.contextmanager
 def asked(url: str, number: str = JOHN) -> Iterator[socket.socket]:
-    """The connection of a request that has reached the stand-in and is in its hands, whether it will answer or not."""
+    """The connection of a request that has reached the stand-in, whether it will be answered or not."""
     requests_before = control.get(f"{url}/control/traffic").json()["requests"]
     body = f"username=s&message=m&to=%2B{number[1:]}".encode()
     with socket.create_connection(("127.0.0.1", urlsplit(url).port), 60) as connection:
@@ -853,7 +853,7 @@ def test_it_bounds_the_number_of_open_pages_and_forgets_closed_ones(url):
         first, line = open_page(url)
         lines = [line] + [status() for _ in range(phone.MOST_STREAMS - 2)]
         assert set(lines) == {b"HTTP/1.1 200 OK"}
-        # Another test's page may be forgotten only by now.
+        # The stand-in may notice only now that another test's page is closed.
         assert eventually(lambda: status() == b"HTTP/1.1 200 OK")
         assert status() == b"HTTP/1.1 503 Service Unavailable"
         first.close()

@@ -1,5 +1,5 @@
-// The customer's phone: shows what /events tells and breaks or mends the gateway by /control/.
-// Everything that came in a message is hostile: it reaches the page through textContent only.
+// The customer's phone: shows the events of /events, and sets the gateway's faults through /control/.
+// What came in a message is untrusted: it enters the page only through textContent.
 
 const SHOWN = 200;
 const ALL = "";
@@ -394,7 +394,7 @@ function showLink(linked, text) {
 function listen() {
   const events = new EventSource("/events");
   events.addEventListener("open", () => {
-    // What follows is the whole picture again, perhaps of a stand-in that has started anew.
+    // The stream starts again with the full state, perhaps of a stand-in that was restarted.
     firstBatch = true;
     latest = [];
     ofChosen = [];
