@@ -1,1 +1,1 @@
-"""Measurements of the service beside peers on the same database: `make bench`."""
+"""Benchmarks of the service and its peers on the same database: `make bench`."""

@@ -1,7 +1,7 @@
-"""`make bench`: measure the service beside its peers, interleaved, and print one table of ratios.
+"""`make bench`: measure the service and its peers, interleaved, and print a table of ratios.
 
-The service, the peers and the limit take turns in every round, so that whatever else the machine does meets all of
-them; what counts is the ratio of the medians within one run, never a rate of one run beside a rate of another.
+The service, the peers and the limit take turns in every round, so that other load on the machine affects all of them.
+Compare only medians within one run: rates of different runs are not comparable.
 """
 
 import argparse
@@ -47,7 +47,7 @@ class Bench:
 
     # --- placing and reading orders -----------------------------------------------------------------------------------
     def create_without_waiting(self) -> None:
-        """`Prefer: respond-async`: the service's worker sends meanwhile, the peers send nothing."""
+        """`Prefer: respond-async`: the service's worker sends in the background, the peers send nothing."""
 
         def service() -> Load:
             return self._place("service", clients=64, PREFER="respond-async")
@@ -73,11 +73,11 @@ class Bench:
         self._compare(what, rates, "fastapi", 1.0)
         self._compare(what, rates, "pgbench", 0.25)
         self._compare(what, rates, "drf", 3.0)
-        # The peer sends no SMS: what sending them beside it costs the service.
+        # Shows what it costs the service to send the SMS in the background, which the peers do not do.
         self._compare(what, rates, "service alone", None)
 
     def create_with_gateway(self, milliseconds: int) -> None:
-        """The service waits for its worker; the peers ask the gateway in the request."""
+        """The service waits for its worker; the peers call the gateway within the request."""
         self.stage.set_gateway_delay(milliseconds)
         rates = self._interleaved(
             {
@@ -170,7 +170,7 @@ class Bench:
         self._at_most("list 1,000,000 orders: memory grows by, beside 1,000", grown[1_000_000] - grown[1000], 20, " MB")
 
     def pages(self) -> None:
-        """A page of 100 deep in a table, and a new order there: in 10,000 orders and in `big`."""
+        """A page of 100 deep in the table, and a new order: with 10,000 orders and with `big`."""
         reads: dict[int, list[float]] = defaultdict(list)
         writes: dict[int, list[float]] = defaultdict(list)
         for count in (10_000, self.big):
@@ -203,12 +203,12 @@ class Bench:
         self._at_least("send 10,000 queued messages, gateway at 100 ms", median(rates), 500, "/s")
 
     def idle_memory(self) -> None:
-        """The whole tree without PostgreSQL, right after the start."""
+        """The whole process tree without PostgreSQL, right after the start."""
         self._at_most("idle memory of the whole tree", self.stage.service.memory() / MB, 250, " MB")
 
     # --- the table ----------------------------------------------------------------------------------------------------
     def _interleaved(self, runs: dict[str, Callable[[], Load | float]], *, empty: bool = True) -> dict[str, float]:
-        """Run all of them once a round, and return each one's median rate; a warm-up round is thrown away."""
+        """Run each once per round, and return each one's median rate; the first round is a warm-up."""
         taken: dict[str, list[float]] = defaultdict(list)
         for turn in range(self.rounds + 1):
             for name, run in runs.items():
@@ -255,7 +255,7 @@ class Bench:
 
 @contextmanager
 def a_stage() -> Iterator[Stage]:
-    """Start everything, and end it whatever happens."""
+    """Start everything, and stop it even after an error."""
     stage = Stage(Path(tempfile.mkdtemp(prefix="savannah-bench-")))
     try:
         yield stage

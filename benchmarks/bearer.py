@@ -1,7 +1,7 @@
-"""What the Bearer check costs, beside django-oauth-toolkit's own DRF class: `make bench-bearer`.
+"""What the Bearer check costs, compared with django-oauth-toolkit's DRF class: `make bench-bearer`.
 
 Both check the same token of the same user through the same view, in turns, in one process, on one PostgreSQL. Ours
-also brings the user's rights. Ends with status 1 when ours takes more than one statement, or more than 45 % of the
+also loads the user's rights. Exits with status 1 if ours takes more than one statement, or more than 45 % of the
 other's time.
 """
 
@@ -17,7 +17,7 @@ ROUNDS, CALLS = 60, 50
 
 
 def main() -> int:
-    """Measure in a database of its own, that is gone afterwards."""
+    """Measure in a temporary database."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(DJANGO_SETTINGS_MODULE="savannah.settings", SAVANNAH_DATA_DIR=folder)
         os.environ.pop("POSTGRES_HOST", None)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.desk`: how fast the desk's pages open over a million orders, and by which plans.
+"""`python -m benchmarks.desk`: how fast the desk's pages open with a million orders, and the plan of the overview.
 
-Makes a database of its own in a temporary folder, fills it (a minute or two), and asks for each page 20 times, as an
-administrator with a session, through the whole of Django but not through a socket.
+Makes a database in a temporary folder, fills it (a minute or two), and requests each page 20 times, as a signed-in
+administrator, through all of Django but without a socket.
 """
 
 import os
@@ -12,7 +12,7 @@ import time
 
 ORDERS = int(os.environ.get("ORDERS", "1000000"))
 
-# 200,000 customers; orders over 90 days, the newest most; each with its SMS, most of them delivered, 100 still queued.
+# 200,000 customers; orders over 90 days, more of them recently; each has an SMS, most are delivered, 100 are queued.
 FILL = """
 INSERT INTO customers (code, name, phone_number)
 SELECT 'C' || n, (ARRAY['Achieng', 'Baraka', 'Chebet', 'Daudi', 'Esther', 'Farida'])[1 + n % 6] || ' '
@@ -31,7 +31,7 @@ FROM (SELECT *, row_number() OVER () AS n FROM orders) o JOIN customers c ON c.i
     LATERAL (SELECT CASE WHEN o.n <= 100 THEN 'queued' WHEN o.n % 20 = 0 THEN 'undelivered'
                          WHEN o.n % 9 = 0 THEN 'accepted' ELSE 'delivered' END AS state) s;
 
--- As after many transactions at once: each day's tallies in 32 slots.
+-- As after many concurrent transactions: each day's tallies in 32 slots.
 INSERT INTO desk_tallies (day, kind, slot, number, amount)
 SELECT t.day, t.kind, s.slot, 0, 0 FROM desk_tallies t, generate_series(0, 31) AS s (slot) ON CONFLICT DO NOTHING;
 
@@ -94,7 +94,7 @@ def fill() -> None:
 
 
 def measure() -> None:
-    """Ask for each page, and for the plan of what the overview reads."""
+    """Request each page, and explain the statement of the overview."""
     from django.contrib.auth.models import User
     from django.db import connection
     from django.test import Client

@@ -1,4 +1,4 @@
-"""Runs of wrk, and of one download, as figures."""
+"""Runs wrk, or one download, and returns figures."""
 
 import http.client
 import os
@@ -26,7 +26,7 @@ class Load:
 
 
 def run_wrk(url: str, script: str, *, clients: int, seconds: float, **environment: str) -> Load:
-    """Let so many clients ask as fast as they get answers."""
+    """Let `clients` connections send requests as fast as they get answers."""
     command = ["wrk", "-t2", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
     done = subprocess.run(
         [*command, "-s", HERE / script, url],
@@ -55,7 +55,7 @@ class Download:
 
 
 def download(url: str, token: str) -> Download:
-    """Read a list to its end, as fast as it comes, and throw it away."""
+    """Read a whole list as fast as it comes, and discard it."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=600)
     begun = time.perf_counter()
@@ -74,7 +74,7 @@ def download(url: str, token: str) -> Download:
 
 
 class MemoryWatch:
-    """The highest memory of a program while something runs, above what it had before."""
+    """Measures by how much a program's memory grows, at most, while something runs."""
 
     def __init__(self, program: Program) -> None:
         self._program = program

@@ -1,4 +1,4 @@
--- wrk: place orders of random customers; `summary` of one line for benchmarks/load.py.
+-- wrk: place orders of random customers; `done` prints one line for benchmarks/load.py.
 local prefer = os.getenv("PREFER") or ""
 local count_sent = os.getenv("COUNT_SENT") == "1"
 local threads = {}

@@ -1,4 +1,4 @@
--- wrk: GET random paths of the file PATHS.
+-- wrk: GET random paths from the file PATHS.
 local paths = {}
 local seeds = 0
 

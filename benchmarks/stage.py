@@ -24,9 +24,9 @@ from savannah.embedded.server import start_server, stop_server
 ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / "benchmarks" / ".venv" / "bin" / "python"
 DATABASE = "customer_order_db"
-# The same for each: the service's defaults.
+# The same for the service and its peers: the service's defaults.
 PROCESSES, POOL_SIZE = 2, 16
-# Those with which the figures of docs/performance.md were taken.
+# As used for the figures in docs/performance.md.
 GUNICORN_THREADS = 64
 CUSTOMERS = 1000
 
@@ -58,13 +58,13 @@ class Program:
             time.sleep(0.05)
 
     def tree(self) -> list[psutil.Process]:
-        """Return its processes, PostgreSQL's apart."""
+        """Return its processes, without PostgreSQL's."""
         root = psutil.Process(self.process.pid)
         found = [root, *root.children(recursive=True)]
         return [process for process in found if process.name() != "postgres"]
 
     def sms_workers(self) -> list[psutil.Process]:
-        """Return those of its processes that send SMS, for a measurement to hold."""
+        """Return its SMS workers, so that a measurement can suspend them."""
         return [process for process in self.tree() if process.cmdline()[-2:] == ["-m", "sms"]]
 
     def memory(self) -> int:
@@ -97,7 +97,7 @@ def _answers(address: str) -> bool:
 
 
 class Stage:
-    """Everything that runs, by name: `urls` has the addresses of what serves the API."""
+    """Everything that runs; `urls` has each program's address by its name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -114,7 +114,7 @@ class Stage:
         self._create_customers()
 
     def _prepare_server(self) -> None:
-        """Make room for the connections of all peers at once; what is durable stays durable."""
+        """Allow enough connections for all peers at once; the settings of durability stay as they are."""
         with psycopg.connect(host=self.host, user="postgres", dbname="postgres", autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET max_connections = 400")
         # `manage.py run` starts the server again.
@@ -155,7 +155,7 @@ class Stage:
         return f"http://127.0.0.1:{port}"
 
     def set_gateway_delay(self, milliseconds: int) -> None:
-        """Let the gateway take so long for each message from now on."""
+        """Set how long the gateway takes for each message."""
         urllib.request.urlopen(f"{self.gateway_url}/delay/{milliseconds}", timeout=5).close()
 
     def _start(self, name: str, command: list[str | Path], port: int, path: str, **environment: str) -> Program:
@@ -202,14 +202,14 @@ class Stage:
         )
 
     def empty(self) -> None:
-        """Leave no order and no SMS, so that each run meets the same tables."""
+        """Delete all orders and SMS, so that each run starts with the same tables."""
         self.database.execute("SET session_replication_role = replica")
         self.database.execute("TRUNCATE orders, sms_messages, sms_attempts, sms_reports, audit CASCADE")
         self.database.execute("SET session_replication_role = origin")
         self.database.execute("CHECKPOINT")
 
     def fill(self, orders: int) -> None:
-        """Leave so many orders, one a second back from now, as an import would; one in 256 has its SMS."""
+        """Replace all orders by `orders` new ones, one per second back from now; one in 256 has an SMS."""
         self.empty()
         self.database.execute("SET session_replication_role = replica")
         self.database.execute(
@@ -223,7 +223,7 @@ class Stage:
         self.database.execute(
             "INSERT INTO sms_messages (order_id, phone_number, body, state, due_at, created_at) "
             "SELECT id, '+254712345678', 'Hello John Doe!', 'delivered', NULL, created_at FROM orders "
-            # An order that was still on its way when the tables were emptied has its own.
+            # An order that was still in flight when the tables were emptied has its SMS already.
             "WHERE get_byte(uuid_send(id), 15) = 0 ON CONFLICT DO NOTHING"
         )
         self.database.execute("SET session_replication_role = origin")
@@ -254,7 +254,7 @@ class Stage:
         return paths
 
     def queue_messages(self, count: int) -> None:
-        """Leave so many messages due, older than new orders' ones."""
+        """Replace all messages by `count` due ones, older than those of new orders."""
         self.empty()
         self.database.execute(
             "INSERT INTO sms_messages (phone_number, body, created_at) "
@@ -269,7 +269,7 @@ class Stage:
 
     @contextmanager
     def without_worker(self) -> Iterator[None]:
-        """Hold the service's SMS worker: what a peer does shall not make work for us."""
+        """Suspend the service's SMS worker, so that it does not send what a peer stores."""
         workers = self.service.sms_workers()
         for process in workers:
             process.suspend()
@@ -280,7 +280,7 @@ class Stage:
                 process.resume()
 
     def end(self) -> None:
-        """End everything, and remove what it wrote."""
+        """Stop everything, and remove its files."""
         for program in reversed(self._programs):
             program.end()
         stop_server(self._data)

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.uploads`: a million orders uploaded, beside psql's \\copy into the same tables.
+"""`python -m benchmarks.uploads`: upload a million orders, compared with psql's \\copy into the same tables.
 
 Each round: `POST /api/orders/upload/` without SMS, the same with their SMS queued, `manage.py import_orders`, and after
-each psql's \\copy of just the rows that it stored. Triggers and indexes are what they are; the SMS worker is held
-meanwhile. Prints ratios of one run's medians, and the peak of the web worker's memory. Needs psql.
+each psql's \\copy of exactly the rows that it stored. Triggers and indexes stay on; the SMS worker is suspended.
+Prints ratios of one run's medians, and the peak of the web worker's memory. Needs psql.
 """
 
 import argparse
@@ -28,7 +28,7 @@ TABLES = {"orders, no SMS": ("orders",), "orders, SMS queued": ("orders", "sms_m
 
 
 class Uploads:
-    """A service of its own with one web worker, a file to upload, and what was measured."""
+    """A service with one web worker, and a file to upload."""
 
     def __init__(self, folder: Path, rows: int) -> None:
         self.folder, self.rows = folder, rows
@@ -79,14 +79,14 @@ class Uploads:
             sys.exit(f"{counts}")
 
     def empty(self) -> None:
-        """Leave no order and no SMS."""
+        """Delete all orders and SMS."""
         self.database.execute("SET session_replication_role = replica")
         self.database.execute("TRUNCATE orders, sms_messages, sms_attempts, sms_reports, audit, desk_tallies CASCADE")
         self.database.execute("SET session_replication_role = origin")
         self.database.execute("CHECKPOINT")
 
     def copied(self, tables: tuple[str, ...]) -> float:
-        """Take what the tables hold into files, empty them, and return how long \\copy takes to bring it back."""
+        """Export the tables to files, empty them, and return how long \\copy takes to load the files."""
         for table in tables:
             self._psql(f"\\copy {table} to '{self.folder / table}'")
         self.empty()
@@ -96,7 +96,7 @@ class Uploads:
         subprocess.run(["psql", "-qXh", self.host, "-U", "postgres", "-c", command, DATABASE], check=True)
 
     def round(self) -> dict[str, tuple[float, float]]:
-        """Do each once; return the seconds of ours and of \\copy."""
+        """Do each upload once; return its seconds and those of \\copy."""
         ways: dict[str, Callable[[], object]] = {
             "orders, no SMS": lambda: self._upload("?notify=false"),
             "orders, SMS queued": lambda: self._upload(""),
@@ -110,12 +110,12 @@ class Uploads:
         return seconds
 
     def web(self) -> psutil.Process:
-        """Return the web worker: of granian's processes the largest, which has the application in it."""
+        """Return the web worker: the largest of granian's processes, which has loaded the application."""
         of_granian = [process for process in self.service.tree() if "granian" in " ".join(process.cmdline())]
         return max(of_granian, key=lambda process: process.memory_info().rss)
 
     def end(self) -> None:
-        """End everything."""
+        """Stop everything."""
         self.database.close()
         for process in self.service.sms_workers():
             process.resume()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# smoke.sh URL [VERSION]: wait until the service at URL (of that VERSION) is ready, then try what a client meets first.
+# smoke.sh URL [VERSION]: wait until the service at URL (of that VERSION) is ready, then request what a client needs first.
 set -euo pipefail
 url=${1:?usage: smoke.sh URL [VERSION]}
 version=${2:-}

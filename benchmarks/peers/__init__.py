@@ -1,1 +1,1 @@
-"""What the service is measured against, each written as well as its own kind can be."""
+"""What the service is measured against; each peer is written as well as its framework allows."""

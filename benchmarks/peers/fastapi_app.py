@@ -2,7 +2,7 @@
 
 Each request costs as few round trips as asyncpg allows: the token's look-up, and one statement that does the work. All
 are prepared (asyncpg's statement cache). Environment: DSN (a libpq folder), GATEWAY_URL (none: no SMS is sent),
-POOL_SIZE a process.
+POOL_SIZE (per process).
 """
 
 import hashlib
@@ -79,14 +79,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _keep(connection: asyncpg.Connection) -> None:
-    """Save the round trip of RESET ALL: no statement here leaves anything behind."""
+    """Do nothing, which saves the round trip of RESET ALL: no statement here changes session state."""
 
 
 app = FastAPI(lifespan=lifespan, openapi_url=None)
 
 
 async def caller(request: Request) -> tuple[str, bool, list[str]]:
-    """Authenticate: the row is the truth, nothing is cached."""
+    """Authenticate: look the token up for each request, cache nothing."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise HTTPException(401, "Authentication credentials were not provided.")

@@ -1,7 +1,7 @@
-"""A gateway that accepts everything after a delay, and does nothing else: it shall not be what is measured.
+"""A gateway that only accepts everything after a delay, so that it is not the bottleneck of a measurement.
 
-HTTP/1.1 by hand on asyncio's protocols: many times the rate of the stand-in, which keeps a ledger and has faults.
-`GET /delay/300` makes it take 300 ms from then on.
+HTTP/1.1 directly on asyncio's protocols: many times faster than the stand-in, which keeps a ledger and has faults.
+`GET /delay/300` sets the delay to 300 ms.
 """
 
 import argparse

@@ -18,7 +18,7 @@ COPY (SELECT order_document(o, c, m.state) FROM orders o JOIN customers c ON c.i
       LEFT JOIN sms_messages m ON m.order_id = o.id ORDER BY o.created_at DESC, o.id DESC) TO STDOUT
 """
 FIND_BEARER = statement("accounts", "find_bearer").rstrip(";")
-# What differs from one request to the next: pgbench has no strings of its own.
+# SQL for the values that differ between requests: pgbench cannot compute strings.
 _VARYING = {
     "customer_code": "('CUST' || lpad((:number)::text, 4, '0'))",
     "sms_id": "gen_random_uuid()",
@@ -37,13 +37,13 @@ class Limit:
     folder: Path
 
     def place(self, *, clients: int, seconds: float) -> float:
-        """Return orders a second: the statement that looks at the token and places the order, prepared."""
+        """Return orders per second, by the prepared statement that checks the token and places the order."""
         bearer = f"SELECT FROM ({FIND_BEARER}) found WHERE found::text = :bearer"
         text = statement("orders", "place_order").replace("WITH ", f"WITH bearer AS ({bearer}), ", 1)
         return self._pgbench("place", with_values(text, **_VARYING), clients, seconds)
 
     def read(self, ids: list[str], *, clients: int, seconds: float) -> float:
-        """Return reads a second: the statement that finds the caller and the order."""
+        """Return reads per second, by the statement that finds the caller and the order."""
         any_of_them = "(ARRAY[{}]::uuid[])[:number]".format(",".join(f"'{id_}'" for id_ in ids[:1000]))
         order = with_values(statement("orders", "get_order"), id=any_of_them).rstrip(";")
         text = f"SELECT * FROM ({FIND_BEARER}) bearer LEFT JOIN LATERAL ({order}) asked ON true;"

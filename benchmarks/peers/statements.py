@@ -1,4 +1,4 @@
-"""The service's own statements, for peers that ask PostgreSQL the same."""
+"""The service's own statements, for peers that run the same SQL."""
 
 import re
 from pathlib import Path

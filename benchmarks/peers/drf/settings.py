@@ -13,7 +13,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "benchmarks.peers.drf",
 ]
-# No session, no CSRF, no messages: what an API of plain DRF does not need.
+# No sessions, CSRF or messages: a plain DRF API does not need them.
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 DATABASES = {
     "default": {
