@@ -14,8 +14,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Record sign-ins in the session (OpenID's auth_time) and in the audit; register the client of /api/docs/."""
-        from accounts import audit, issuers, openapi  # noqa: F401, PLC0415 - models are not there before; openapi registers itself
-        from accounts.clients import register_docs_client  # noqa: PLC0415 - models are not there before
+        from accounts import audit, issuers, openapi  # noqa: F401, PLC0415 - models are not loaded before; openapi registers itself
+        from accounts.clients import register_docs_client  # noqa: PLC0415 - models are not loaded before
 
         issuers.check_settings()
         post_migrate.connect(register_docs_client, sender=self, dispatch_uid="accounts.register_docs_client")

@@ -82,7 +82,7 @@ def register_docs_client(**kwargs: object) -> None:
             "client_secret": "",
             "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
             "redirect_uris": settings.DOCS_REDIRECT_URL,
-            # It asks for no ID token, so its algorithm must not appear in the discovery document.
+            # It asks for no ID token. An algorithm here would also appear in the discovery document.
             "algorithm": Application.NO_ALGORITHM,
         },
     )

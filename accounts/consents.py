@@ -71,7 +71,7 @@ def need_not_ask(user_id: int, application: Application, scopes: Sequence[str], 
 
 
 def let_in_by(user_id: int) -> list[LetIn]:
-    """Return the applications that may act for the user, by name; also those with tokens but no consent, as devices."""
+    """Return the applications that may act for the user, by name; also those with tokens but no consent (devices)."""
     with connection.cursor() as cursor:
         rows = cursor.execute(QUERIES.list_consents, {"user": user_id}).fetchall()
     return [LetIn(key, name, describe(scopes)) for key, name, scopes in rows]
@@ -86,7 +86,7 @@ def withdraw(user_id: int, application: Application) -> None:
 
 @method_decorator(never_cache, name="dispatch")
 class Consents(Checked, LoginRequiredMixin, Page, TemplateView):
-    """`/o/consents/`: the applications that may act for a person (`let_in`), each with a button to withdraw that."""
+    """`/o/consents/`: the applications that may act for a person (`let_in`), each with a button to end that."""
 
     template_name = "oauth2_provider/consents.html"
     login_url = reverse_lazy("login")

@@ -1,8 +1,8 @@
 """The public keys of another issuer: fetched in a background thread, and kept while the issuer cannot be reached.
 
-A request whose key is known never waits. One with an unknown key waits for at most TIMEOUT_SECONDS, with at most
-WAITING_REQUESTS in all, and there is one fetch per COOL_DOWN_SECONDS: so neither an issuer that is down nor a flood of
-forged tokens slows the service.
+A request whose key is known never waits. One with an unknown key waits for at most TIMEOUT_SECONDS, at most
+WAITING_REQUESTS wait at once, and there is one fetch per COOL_DOWN_SECONDS: so neither an issuer that is down nor a
+flood of forged tokens slows the service.
 """
 
 import logging

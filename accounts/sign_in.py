@@ -55,7 +55,7 @@ class Logout(Checked, Page, RPInitiatedLogoutView):
     """`/o/logout/` (OpenID Connect RP-Initiated Logout 1.0): ends the session and this application's tokens."""
 
     def validate_logout_request_user(self, id_token_hint: str | None, client_id: str | None) -> IDToken | None:
-        """Return what the hint says; refuse one that is not ours, or that is another application's."""
+        """Return whom the ID token names; refuse a token that is not ours, or that is another application's."""
         if not id_token_hint:
             return None
         told = read_id_token(id_token_hint)

@@ -1,4 +1,4 @@
-"""What `manage.py upkeep` deletes of accounts."""
+"""The accounts' part of `manage.py upkeep`: it deletes what has expired."""
 
 from django.conf import settings
 from django.core.management import call_command

@@ -113,9 +113,10 @@ END) AS fault (of)
 WHERE fault.of IS NOT NULL;
 
 -- name: merge_customers
--- Store the rows of an upload that are not refused; returns how many were created, updated, unchanged, and refused only now.
--- If another transaction took a code after judge_customers looked, only ON CONFLICT sees it: without :update the existing row
--- is rewritten unchanged, so that RETURNING shows it and it is refused. Sorted, so that concurrent uploads do not deadlock.
+-- Store the rows of an upload that are not refused; count those created, updated, unchanged, and refused only now.
+-- If another transaction took a code after judge_customers looked, only ON CONFLICT sees it: without :update the existing
+-- row is rewritten unchanged, so that RETURNING shows it and the upload's row is refused. Sorted, so that concurrent uploads
+-- do not deadlock.
 WITH good AS (
     SELECT u.line, u.code, u.name, u.phone_number
     FROM upload u

@@ -74,7 +74,7 @@ class Ledger:
             self._read_back(path)
 
     def append(self, messages: Sequence[Message]) -> list[Entry]:
-        """Write `messages` with one write(2), which a killed process cannot lose, and return their entries.
+        """Write `messages` with one write(2), so that killing the process loses none; return their entries.
 
         Raises OSError when the file cannot take them; then none of them is accepted.
         """

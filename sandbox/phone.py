@@ -24,7 +24,7 @@ FILES = {
 
 
 class Phone:
-    """Serves the page and tells it of messages as they are accepted."""
+    """Serves the page, and streams messages to it as they are accepted."""
 
     def __init__(self, *, ledger: Ledger, bell: Bell, state: Callable[[], dict[str, Any]]) -> None:
         """state: what the page shows beside the messages."""

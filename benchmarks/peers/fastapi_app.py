@@ -26,8 +26,8 @@ GATEWAY_URL = os.environ.get("GATEWAY_URL", "")
 
 FIND_BEARER = with_values(statement("accounts", "find_bearer"), checksum="$1", default_role="'manager'").rstrip(";")
 
-# The order and its SMS in one statement, hence in one transaction. `attempts` of 1: the service's worker, which runs on
-# the same database, leaves it alone.
+# The order and its SMS in one statement, hence in one transaction. `attempts` 1 and `due_at` infinity keep the worker
+# of the service, which runs on the same database, away from the SMS.
 PLACE_ORDER = """
 WITH customer AS (
     SELECT * FROM customers WHERE code = $1
@@ -63,7 +63,7 @@ LIST_ORDERS = f"{ORDER} ORDER BY o.created_at DESC, o.id DESC"
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open the pools once a process."""
+    """Open the pools once per process."""
     size = int(os.environ.get("POOL_SIZE", "16"))
     app.state.gateway = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
@@ -128,7 +128,7 @@ def document(row: asyncpg.Record) -> dict[str, Any]:
 
 
 def answer(data: Any, status: int = 200) -> Response:
-    """Answer in JSON, by orjson, past FastAPI's own serialisation."""
+    """Answer in JSON with orjson, without FastAPI's own serialisation."""
     body = orjson.dumps(data, option=orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_SUBCLASS, default=str)
     return Response(body, status, media_type="application/json")
 
@@ -138,7 +138,7 @@ Who = Annotated[tuple[str, bool, list[str]], Depends(caller)]
 
 @app.post("/api/orders/")
 async def place_order(order: Annotated[NewOrder, Body()], who: Who) -> Response:
-    """Record the order and its SMS, commit, ask the gateway within the request, and record what it said."""
+    """Record the order and its SMS, commit, call the gateway within the request, and record its answer."""
     require(who, "orders.add_order")
     state = "sending" if GATEWAY_URL else "queued"
     row = await app.state.pool.fetchrow(PLACE_ORDER, order.customer_code, order.item, order.amount, state, who[0])
