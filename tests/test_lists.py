@@ -295,8 +295,6 @@ A_PAGE = LIMIT + 2
 def lopsided(transactional_db):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOPSIDED, {})
-        # So few rows a planner that takes the disk for a slow one may read whole; of a million it never does.
-        cursor.execute("SET LOCAL random_page_cost = 1.1")
         cursor.execute("SELECT id FROM customers WHERE code = 'C7'")
         (customer_id,) = cursor.fetchone()
         cursor.execute("SELECT now()")
