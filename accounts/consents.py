@@ -28,7 +28,7 @@ DESCRIPTIONS: dict[str, str] = {**oauth2_settings.SCOPES, EVERYTHING: "Do all th
 
 
 @dataclass(frozen=True)
-class LetIn:
+class AllowedApplication:
     """An application that may act for a user, and what it may do."""
 
     application_id: int
@@ -70,11 +70,11 @@ def need_not_ask(user_id: int, application: Application, scopes: Sequence[str], 
     return bool(fetch_value(QUERIES.has_consented, user=user_id, application=application.pk, scopes=wanted))
 
 
-def let_in_by(user_id: int) -> list[LetIn]:
+def applications_allowed_by(user_id: int) -> list[AllowedApplication]:
     """Return the applications that may act for the user, by name; also those with tokens but no consent (devices)."""
     with connection.cursor() as cursor:
         rows = cursor.execute(QUERIES.list_consents, {"user": user_id}).fetchall()
-    return [LetIn(key, name, describe(scopes)) for key, name, scopes in rows]
+    return [AllowedApplication(key, name, describe(scopes)) for key, name, scopes in rows]
 
 
 def withdraw(user_id: int, application: Application) -> None:
@@ -86,14 +86,14 @@ def withdraw(user_id: int, application: Application) -> None:
 
 @method_decorator(never_cache, name="dispatch")
 class Consents(Checked, LoginRequiredMixin, Page, TemplateView):
-    """`/o/consents/`: the applications that may act for a person (`let_in`), each with a button to end that."""
+    """`/o/consents/`: the applications that may act for a person (`applications`), each with a button to end that."""
 
     template_name = "oauth2_provider/consents.html"
     login_url = reverse_lazy("login")
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """Add the applications."""
-        return super().get_context_data(**context, let_in=let_in_by(signed_in_id(self.request)))
+        return super().get_context_data(**context, applications=applications_allowed_by(signed_in_id(self.request)))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Withdraw the access of one application."""
