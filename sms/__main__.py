@@ -1,4 +1,4 @@
-"""`python -m sms`: the worker, as `manage.py sms worker`, without Django's apps, which it has no use for."""
+"""`python -m sms`: the worker, as `manage.py sms worker`, but without loading Django's apps, which it does not use."""
 
 import asyncio
 import os

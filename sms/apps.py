@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class SmsConfig(AppConfig):
-    """What goes to the phone."""
+    """SMS: the outbox, the worker that sends them, and the gateway's callbacks."""
 
     name = "sms"
     verbose_name = "SMS"

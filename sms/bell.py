@@ -1,8 +1,8 @@
-"""Telling the workers that a message is due, right after its transaction and not within it.
+"""Notifies the workers that a message is due, right after its transaction and not within it.
 
 NOTIFY locks the whole server's queue from the commit until the commit is on disk: within the order's transaction it
-made PostgreSQL commit one order at a time, a seventh of what it can. The row is the promise, the bell only makes it
-quick: when it does not ring (this process dies, the database goes away), the workers find the row when they next look.
+made PostgreSQL commit one order at a time, a seventh of what it can. The row guarantees the SMS, the bell only makes
+it fast: if a notification is lost (this process dies, the database goes away), the workers' next poll finds the row.
 """
 
 import logging
@@ -16,12 +16,12 @@ from sms.outbox import QUERIES
 
 logger = logging.getLogger(__name__)
 
-# Under load the bell would ring all the time, and take the time that orders need.
+# A pause after each notification: without it, under load, this thread would never stop and slow the orders down.
 REST_SECONDS = 0.01
 
 
 class Bell:
-    """One thread a process, which rings once for all that became due since it last rang."""
+    """One thread per process, which sends one notification for all messages that became due since its last one."""
 
     def __init__(self) -> None:
         self._due = threading.Event()
@@ -29,7 +29,7 @@ class Bell:
         self._thread: threading.Thread | None = None
 
     def ring(self) -> None:
-        """Tell the workers, soon, and without making the caller wait."""
+        """Let the thread notify the workers; return at once."""
         self._due.set()
         if self._thread is None:
             with self._start:
@@ -43,7 +43,7 @@ class Bell:
             try:
                 fetch_one(QUERIES.announce)
             except DatabaseError:
-                pass  # the worker's next look finds the row
+                pass  # the worker's next poll finds the row
             except Exception:
                 logger.exception("the workers could not be told")
             time.sleep(REST_SECONDS)
@@ -53,7 +53,7 @@ _bell = Bell()
 
 
 def ring_when_committed() -> None:
-    """Tell the workers that something is due, as soon as the transaction that queued it is committed."""
+    """Notify the workers that a message is due, as soon as the transaction that queued it is committed."""
     if connection.in_atomic_block:
         transaction.on_commit(_bell.ring)
     else:

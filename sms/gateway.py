@@ -1,6 +1,6 @@
-"""The client for Africa's Talking: one request a message, and what its reply means.
+"""The client for Africa's Talking: one request per message, and what its reply means.
 
-Source of the rules: Africa's Talking's "Bulk SMS" documentation; the meaning of a failure is decided here alone.
+Source of the rules: Africa's Talking's "Bulk SMS" documentation. Only this module decides what a failure means.
 """
 
 import re
@@ -15,7 +15,8 @@ from savannah.logs import request_id
 from savannah.text import storable
 
 CONNECT_SECONDS = 1.0
-# Shorter than load balancers' idle time-outs that we know: a connection closed as we write is an unknown fate.
+# Shorter than the idle timeouts of the load balancers we know: when one closes a connection while we write, nobody
+# knows whether the message was sent.
 KEEPALIVE_SECONDS = 15.0
 LONGEST_RETRY_AFTER = 300.0
 
@@ -29,20 +30,20 @@ REFUSED_FOR_ITSELF = {400, 413, 422}
 
 
 class Says(Enum):
-    """What a reply says of the gateway as such, whatever became of the message."""
+    """What a reply says about the gateway itself, whatever happened to the message."""
 
     WORKS = "works"
     FAILS = "fails"
     BUSY = "busy"
-    # Every other message would be refused as well, until someone acts.
+    # Every other message would be refused, too, until someone acts.
     REFUSES = "refuses"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of one send. `state` is the message's next state.
+    """The result of one send. `state` is the message's next state.
 
-    `retry_after` is in seconds: when this message may be tried again; with BUSY, any message.
+    `retry_after` is in seconds: the earliest retry of this message and, if the gateway is BUSY, of any message.
     """
 
     state: str
@@ -55,7 +56,7 @@ class Reply:
 
 
 class Gateway:
-    """A pool of kept-alive connections to the gateway. Use as an async context manager."""
+    """A pool of keep-alive connections to the gateway. Use as an async context manager."""
 
     def __init__(self, *, base_url: str, api_key: str, username: str, sender: str, send_seconds: float) -> None:
         self.name = base_url[:200]
@@ -66,7 +67,7 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            # The worker bounds how many are in flight; a limit here would let sends wait within their deadline.
+            # The worker limits the sends in flight; with a limit here, sends would use up their timeout waiting.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=self._send_seconds, sock_connect=CONNECT_SECONDS),
@@ -80,14 +81,14 @@ class Gateway:
         await self._session.close()
 
     async def send(self, phone_number: str, body: str) -> Reply:
-        """Ask the gateway to send `body` to `phone_number` (E.164); never raises for what the network does."""
+        """Ask the gateway to send `body` to `phone_number` (E.164); return network errors as replies, raise none."""
         form = {**self._form, "to": phone_number, "message": body}
         headers = {"X-Request-ID": request_id.get()} if request_id.get() else None
         try:
             async with self._session.post(self._url, data=form, headers=headers, allow_redirects=False) as response:
                 return replace(await _read_reply(response), http_status=response.status)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            # Nothing was written: to try again is safe.
+            # Nothing was sent: a retry is safe.
             return Reply("queued", f"no connection: {type(error).__name__}", Says.FAILS)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             return Reply("unknown", f"no reply: {type(error).__name__}", Says.FAILS)
@@ -106,7 +107,7 @@ async def _read_reply(response: aiohttp.ClientResponse) -> Reply:
         return Reply("unknown", reason, Says.FAILS)
     if response.status in REFUSED_FOR_ITSELF:
         return Reply("rejected", reason)
-    # 401 and 403 are our API key; any other (a redirect, 404) is a wrong address: no fault of the message.
+    # 401 and 403: the API key is wrong. Others (a redirect, 404): the address is wrong. The message is not at fault.
     return Reply("queued", f"{reason}: the gateway refuses us", Says.REFUSES)
 
 
@@ -115,10 +116,10 @@ def _seconds(value: str | None) -> float | None:
 
 
 def read_recipients(reply: Any) -> Reply:
-    """Return what a 2xx reply says of its one recipient; raises when it has another shape."""
+    """Return what a 2xx reply says about its one recipient; raise if its structure is not the documented one."""
     data = reply["SMSMessageData"]
     if not data["Recipients"]:
-        # An unregistered sender: success by its status, and nothing was sent.
+        # The sender is not registered: the HTTP status says success, but nothing was sent.
         return Reply("queued", storable(data["Message"], 200), Says.REFUSES)
     recipient = data["Recipients"][0]
     code = int(recipient["statusCode"])
@@ -134,10 +135,10 @@ def read_recipients(reply: Any) -> Reply:
         return Reply("queued", reason, retry_after=HOURS_SECONDS)
     if code in TRY_AGAIN:
         return Reply("queued", reason)
-    # A code that we do not know may as well mean that it was sent.
+    # A code that we do not know may mean that the message was sent.
     return Reply("unknown", reason, Says.FAILS)
 
 
 def masked(reason: str) -> str:
-    """Return the gateway's words, for a log line, without what may be a phone number, in whatever way it writes one."""
+    """Return the gateway's words for a log line. Six or more digits in a row are masked: they may be a phone number."""
     return re.sub(r"\d{6,}", "***", reason)

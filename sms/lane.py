@@ -1,8 +1,8 @@
-"""The lane to the gateway: how many messages may be on their way at once, and when none may.
+"""The lane to the gateway: how many messages may be in flight at once, and when sending has to stop.
 
-Open, it lets as many pass as its window is wide. It closes when the gateway fails, is busy, or refuses all of us.
-Closed, it lets one message pass now and then, to see; the first good answer opens it, and the window grows from one, a
-message for each that is answered.
+While it is open, its window limits the messages in flight. It closes when the gateway fails, is busy, or refuses all of
+our messages. While it is closed, it lets one message through from time to time, as a probe. The first success opens it;
+then the window starts at one and grows by one with each success.
 """
 
 import logging
@@ -24,10 +24,10 @@ BUSY_SECONDS = 5.0
 
 @dataclass
 class Closed:
-    """Why the lane is closed, since when, and when the next message may try; times are monotonic."""
+    """Why the lane is closed, since when, and when the next probe may go; times are monotonic."""
 
     reason: str
-    # Someone has to act: funds, sender name, API key.
+    # Someone has to act (funds, sender name, API key); otherwise it recovers by itself.
     needs_help: bool
     since: float
     next_probe: float
@@ -35,7 +35,7 @@ class Closed:
 
 
 class Lane:
-    """What one worker knows of the way to its gateway; through PostgreSQL the other workers know it too."""
+    """What one worker knows about its gateway; it shares this with the other workers through PostgreSQL."""
 
     def __init__(self, width: int, *, pause_seconds: float) -> None:
         self._width = width
@@ -45,20 +45,20 @@ class Lane:
         self._last_answer = time.monotonic()
         self._opened_at = 0.0
         self.closed: Closed | None = None
-        # Whether the other workers have yet to be told.
+        # Whether the other workers must still be told that it closed or opened.
         self.changed = False
 
     @property
     def reserved(self) -> int:
-        """How many of the room are for new orders alone, so that a backlog holds none of them up."""
+        """How many places are only for new orders, so that a backlog does not delay them."""
         return 0 if self.closed else int(self._window) // 4
 
     def room(self, asked: Collection[float]) -> int:
-        """Return how many more messages may be claimed; `asked` are the times of those that are on their way."""
+        """Return how many more messages may be claimed; `asked` has the start time of each send in flight."""
         now = time.monotonic()
         self._notice_silence(asked, now)
         if self.closed is None:
-            # What has hung since before the lane was closed holds nobody up.
+            # Sends from before the lane last opened may hang, and must not take the places of others.
             return max(0, int(self._window) - sum(when >= self._opened_at for when in asked))
         if now < self.closed.next_probe:
             return 0
@@ -68,7 +68,7 @@ class Lane:
         return 1
 
     def answered(self, reply: Reply, asked_at: float) -> None:
-        """Take note of what a reply says of the gateway."""
+        """Record what a reply says about the gateway."""
         now = time.monotonic()
         match reply.says:
             case Says.WORKS:
@@ -77,9 +77,9 @@ class Lane:
                 self._close(reply.reason, asked_at, seconds=self._pause_seconds, needs_help=True)
             case Says.BUSY:
                 asked = BUSY_SECONDS if reply.retry_after is None else reply.retry_after
-                # "At once" would let them all pass: a closed lane counts nobody.
+                # With 0 seconds all messages would pass: a closed lane does not count the sends in flight.
                 seconds = max(asked, FIRST_PROBE_SECONDS)
-                # Not all workers at the same moment.
+                # Random, so that the workers do not all try at the same moment.
                 self._close(reply.reason, asked_at, seconds=seconds * random.uniform(1, 1.2))  # noqa: S311 - no secret
             case Says.FAILS:
                 self._failures += 1
@@ -87,7 +87,7 @@ class Lane:
                     self._close(reply.reason, asked_at, seconds=FIRST_PROBE_SECONDS)
 
     def adopt(self, *, seconds: float, reason: str, needs_help: bool) -> None:
-        """Learn from another worker that the gateway does not work; `seconds` until it is tried again."""
+        """Learn from another worker that the gateway does not work, and may be tried again in `seconds`."""
         if self.closed is None:
             now = time.monotonic()
             every = self._pause_seconds if needs_help else LAST_PROBE_SECONDS
@@ -110,7 +110,7 @@ class Lane:
         self._failures = 0
         self._last_answer = now
         self._window = min(self._window + 1, self._width)
-        # An answer to what was asked before the lane closed says nothing of now.
+        # A reply to a send from before the lane closed does not say that the gateway works now.
         if self.closed and asked_at >= self.closed.since:
             logger.info("SMS go on after %.0f s", now - self.closed.since)
             self.reopen()

@@ -1,4 +1,4 @@
-"""The outbox: a row is the promise of an SMS, its queue entry, and the evidence of what became of it."""
+"""The outbox: a row is the promise of an SMS, its queue entry, and the record of what happened to it."""
 
 from django.contrib.postgres.functions import RandomUUID, TransactionNow
 from django.contrib.postgres.indexes import BrinIndex
@@ -7,7 +7,7 @@ from django.db.models import Q
 
 
 class State(models.TextChoices):
-    """Where a message is on its way; docs/reliability.md has the map."""
+    """The state of a message; docs/reliability.md has a diagram."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -21,7 +21,7 @@ class State(models.TextChoices):
 
 
 class Message(models.Model):
-    """One SMS. `order_id` knows nothing of what an order is; its foreign key is in orders/migrations."""
+    """One SMS. This app does not know what an order is: the foreign key of `order_id` is made in orders/migrations."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     order_id = models.UUIDField(null=True, unique=True, editable=False)
@@ -29,17 +29,17 @@ class Message(models.Model):
     body = models.TextField()
     state = models.CharField(max_length=20, choices=State, db_default=State.QUEUED)
     possible_duplicate = models.BooleanField(db_default=False)
-    # Nobody wants it any more: its order was deleted. It is not asked for again.
+    # Its order was deleted: it is not sent again.
     withdrawn = models.BooleanField(db_default=False)
     attempts = models.PositiveSmallIntegerField(db_default=0)
-    # When it is looked at next: queued - may be sent; sending - the lease ends; unknown - is sent again. Null: never.
+    # When a worker acts next: queued - may be sent; sending - the lease expires; unknown - is sent again. Null: never.
     due_at = models.DateTimeField(null=True, db_default=TransactionNow())
     provider_message_id = models.CharField(max_length=100, db_default="")
     cost = models.CharField(max_length=30, db_default="")
     failure_reason = models.CharField(max_length=200, db_default="")
-    # A request waits for its outcome, or did.
+    # A request waits, or has waited, for its outcome.
     awaited = models.BooleanField(db_default=False, editable=False)
-    # Of the request that placed the order: its log lines and ours are found by it.
+    # The id of the request that placed the order: the log lines of that request and of the worker have it.
     request_id = models.CharField(max_length=64, db_default="", editable=False)
     queued_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
     created_at = models.DateTimeField(db_default=TransactionNow(), editable=False)
@@ -76,14 +76,14 @@ class Message(models.Model):
 
 
 class Attempt(models.Model):
-    """One time that the gateway was asked, and what came back. Only added; a report may complete an unknown one."""
+    """One request to the gateway, and its result. Only an unknown result changes: by a report, or by a late worker."""
 
     pk = models.CompositePrimaryKey("message_id", "number")
-    # The foreign key is made by SQL in the migration: PostgreSQL itself deletes a message's attempts.
+    # The migration makes the foreign key in SQL, with ON DELETE CASCADE: PostgreSQL deletes a message's attempts.
     message = models.ForeignKey(Message, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     number = models.PositiveSmallIntegerField()
     asked_at = models.DateTimeField()
-    # Null when nothing came back.
+    # Null if no reply came.
     answered_at = models.DateTimeField(null=True)
     http_status = models.PositiveSmallIntegerField(null=True)
     state = models.CharField(max_length=20, choices=State)
@@ -104,7 +104,7 @@ class Attempt(models.Model):
 
 
 class Report(models.Model):
-    """One delivery report as the gateway posted it; without a message until one matches."""
+    """One delivery report as the gateway posted it; `message` is null until the report is matched."""
 
     provider_message_id = models.CharField(max_length=100)
     status = models.CharField(max_length=50)
@@ -127,7 +127,7 @@ class Report(models.Model):
 
 
 class OptOut(models.Model):
-    """A number that wants no more SMS. Deleting the row lets SMS go there again."""
+    """A number that wants no more SMS. Delete the row to allow SMS again."""
 
     phone_number = models.CharField(max_length=20, primary_key=True)
     sender_id = models.CharField(max_length=50, db_default="")
@@ -142,11 +142,11 @@ class OptOut(models.Model):
 
 
 class Pause(models.Model):
-    """That sending through one gateway is held up, why, and until when; all workers and /readyz read it."""
+    """Sending through one gateway is paused: why, and until when. All workers and /readyz read it."""
 
     gateway = models.CharField(max_length=200, primary_key=True)
     reason = models.CharField(max_length=200)
-    # Someone has to act (funds, sender name, API key); otherwise it mends by itself.
+    # Someone has to act (funds, sender name, API key); otherwise it recovers by itself.
     needs_help = models.BooleanField()
     paused_until = models.DateTimeField()
     since = models.DateTimeField(db_default=TransactionNow())

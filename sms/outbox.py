@@ -1,4 +1,4 @@
-"""What the web side asks of the outbox, and what it shares with the worker."""
+"""The outbox as the web processes use it, and what they share with the worker."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -8,28 +8,28 @@ from django.conf import settings
 from savannah.sql import fetch_one, fetch_value, load_queries
 
 QUERIES = load_queries(__file__)
-# What a worker's listening connection calls itself: one for each worker that is ready to send.
+# The application_name of a worker's listening connection: counting these connections counts the workers.
 LISTENER_NAME = "savannah sms worker"
 
 
 def hold_seconds() -> float | None:
-    """Return for how long a message of unknown fate waits for a report before it is sent again; None: for ever."""
+    """Return how many seconds an unknown message waits for a report before it is sent again; None: never again."""
     return float(settings.SMS_UNKNOWN_HOLD_SECONDS) if settings.SMS_RESEND_UNKNOWN else None
 
 
 def message_state(message_id: UUID) -> str:
-    """Return the state of a message; one that is gone was cancelled."""
+    """Return the state of a message; "cancelled" if the row is gone."""
     return fetch_value(QUERIES.get_state, id=message_id) or "cancelled"
 
 
 def oldest_due_seconds() -> float | None:
-    """Return for how many seconds the oldest open message has been due, or None when none is."""
+    """Return for how many seconds the oldest open message has been due, or None if none is due."""
     seconds: float | None = fetch_value(QUERIES.oldest_due_seconds)
     return seconds
 
 
 def count_workers() -> int:
-    """Return how many workers, on whatever host, listen for messages."""
+    """Return how many workers, on any host, listen for messages."""
     workers: int = fetch_value(QUERIES.count_workers, name=LISTENER_NAME)
     return workers
 
@@ -41,13 +41,13 @@ def read_figures() -> str:
 
 
 def holds_up() -> list[dict[str, object]]:
-    """Return what holds sending up at the moment: reason, needs_help, since, next_try; empty when nothing does."""
+    """Return the current pauses of sending: reason, needs_help, since, next_try; empty if there are none."""
     pauses: list[dict[str, object]] = fetch_value(QUERIES.list_pauses)
     return pauses
 
 
 def record_report(*, provider_id: str, status: str, phone_number: str, failure_reason: str, network_code: str) -> None:
-    """Store a delivery report once, and move its message forward when it is known already."""
+    """Store a delivery report once, and update its message if it is known already."""
     fetch_one(
         QUERIES.record_report,
         provider_id=provider_id,
@@ -59,16 +59,16 @@ def record_report(*, provider_id: str, status: str, phone_number: str, failure_r
 
 
 def record_opt_out(*, phone_number: str, sender_id: str) -> None:
-    """Send this number (E.164) no more SMS; cancel what is queued for it."""
+    """Store that this number (E.164) gets no more SMS; cancel what is queued for it."""
     fetch_one(QUERIES.opt_out, phone_number=phone_number, sender_id=sender_id)
 
 
 def resend(message_ids: Sequence[UUID]) -> int:
-    """Queue these messages again, those excepted that are on their way, withdrawn or opted out; return how many."""
+    """Queue these messages again, except those queued, being sent, withdrawn or opted out; return how many."""
     count: int = fetch_value(QUERIES.resend_messages, ids=list(message_ids))
     return count
 
 
 def cancel(message_id: UUID) -> bool:
-    """Call a message off; False when it is too late."""
+    """Cancel a message; return False if it is no longer queued."""
     return fetch_value(QUERIES.cancel, id=message_id) is not None

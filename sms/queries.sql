@@ -1,10 +1,10 @@
--- The outbox. due_at says when a message is looked at next; see sms/models.py. now() and not clock_timestamp(): an
--- index condition has to be stable, and the worker's connections commit each statement.
+-- The outbox. due_at says when a worker acts on a message next (sms/models.py). The conditions use now(), not
+-- clock_timestamp(), which no index can serve; now() is current, since the worker commits each statement.
 
 -- name: claim_due
--- Lease up to :free messages: those that a request waits for, then those of other new orders, the newest first. :reserved of the
--- senders are for these alone; the others take what has been due for longest. One whose fate was unknown is flagged: it may
--- come twice.
+-- Lease up to :free messages: first those that a request waits for, then other new ones, the newest first, then the
+-- backlog, the longest due first. The backlog never gets the last :reserved places: they are kept for new orders. An unknown
+-- message is flagged as a possible duplicate, since it may have arrived.
 -- SKIP LOCKED: several workers never claim the same row, and never wait for each other.
 WITH awaited AS (
     SELECT id FROM sms_messages
@@ -23,7 +23,7 @@ WITH awaited AS (
 ), backlog AS (
     SELECT id FROM sms_messages
     WHERE state IN ('queued', 'unknown') AND due_at <= now()
-        AND queued_at >= now() - make_interval(hours => :expire_hours) -- the others expire soon
+        AND queued_at >= now() - make_interval(hours => :expire_hours) -- older ones are about to expire
     ORDER BY due_at
     LIMIT greatest(0, least(:free - :reserved, :free - (SELECT count(*) FROM young)))
     FOR UPDATE SKIP LOCKED
@@ -31,7 +31,7 @@ WITH awaited AS (
 UPDATE sms_messages AS m
 SET state = 'sending',
     possible_duplicate = m.possible_duplicate OR m.state = 'unknown',
-    attempts = least(m.attempts + 1, 32767), -- else one row would stop all
+    attempts = least(m.attempts + 1, 32767), -- smallint: an overflow would fail every claim
     due_at = now() + make_interval(secs => :lease_seconds),
     updated_at = now()
 WHERE m.id = ANY (ARRAY(SELECT id FROM young UNION SELECT id FROM backlog))
@@ -39,14 +39,15 @@ RETURNING m.id, m.phone_number, m.body, m.attempts, m.request_id,
           EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number) AS opted_out;
 
 -- name: record_outcomes
--- What became of many sends, in one statement: the state, the history, and one notice each for the requests that wait.
--- due_in is in seconds, null for never; asked_ago and answered_ago by the worker's clock, which is not PostgreSQL's,
--- and null when the gateway was not asked: then there is no attempt.
--- Only the same attempt's row changes: it may have been given up as lost meanwhile, and asked for again. What is
--- unknown for the second time is not sent a third time.
--- Materialized: else PostgreSQL sees how many there are, and plans anew for each batch, which takes it longer than one SMS.
--- All rows are found by their ids, and not by an index on states, which still knows that each has once been sending: the
--- collation is not its own.
+-- Record the outcomes of many sends in one statement: the state, the attempt, and a notification for the request that waits.
+-- due_in is in seconds, null for never. asked_ago and answered_ago are ages, since the worker's clock may differ from
+-- PostgreSQL's; they are null if the gateway was not asked, and then no attempt is stored.
+-- A message changes only if this is its latest attempt: it may have been given up as lost meanwhile, and sent again. One
+-- that is unknown for the second time is not sent a third time.
+-- MATERIALIZED: otherwise PostgreSQL sees how long the arrays are and plans each batch again, which takes longer than
+-- recording one SMS.
+-- Messages are found by their ids. A partial index on the state still has an old entry for each message that was ever
+-- being sent; COLLATE "C" is not the collation of the indexes, so PostgreSQL cannot use them.
 WITH given AS MATERIALIZED (
     SELECT :ids::uuid[] AS ids, :numbers::int[] AS numbers, :states::text[] AS states, :due_in::float8[] AS due_in,
            :provider_ids::text[] AS provider_ids, :costs::text[] AS costs, :reasons::text[] AS reasons,
@@ -78,18 +79,18 @@ WITH given AS MATERIALIZED (
     SELECT o.id, o.number, now() - make_interval(secs => o.asked_ago), now() - make_interval(secs => o.answered_ago),
            o.http_status, o.state, o.reason, o.provider_id
     FROM outcome o
-    WHERE o.asked_ago IS NOT NULL AND EXISTS (SELECT FROM sms_messages m WHERE m.id = o.id OFFSET 0) -- one by one
+    WHERE o.asked_ago IS NOT NULL AND EXISTS (SELECT FROM sms_messages m WHERE m.id = o.id OFFSET 0) -- one by one, no join
     ON CONFLICT (message_id, number) DO UPDATE
     SET asked_at = excluded.asked_at, answered_at = excluded.answered_at, http_status = excluded.http_status,
         state = excluded.state, reason = excluded.reason,
-        -- A report may have told it before a worker that was held up comes with less.
+        -- A report may have stored the id before a late worker records the attempt without one.
         provider_message_id = coalesce(nullif(excluded.provider_message_id, ''), a.provider_message_id)
 )
 SELECT count(pg_notify('sms_outcome', id || ' ' || state)) FROM recorded;
 
 -- name: give_up_lost
--- A lease that ran out: the worker ended, and nobody knows whether it had asked. Held for a report like any unknown one
--- (:hold_seconds null: for ever).
+-- Leases that expired: the worker ended, and nobody knows whether it had sent the message. The message waits for a report
+-- like any unknown one (:hold_seconds null: for ever).
 WITH lost AS (
     SELECT id, attempts, updated_at FROM sms_messages
     WHERE state = 'sending' AND due_at <= now()
@@ -111,7 +112,7 @@ SELECT id, attempts, updated_at, 'unknown', 'the worker ended while it was sent'
 ON CONFLICT DO NOTHING;
 
 -- name: expire
--- Nobody wants yesterday's news: what could not be sent for so long is not sent any more.
+-- What is older than :expire_hours is no longer worth sending: a queued message expires, an unknown one is not sent again.
 UPDATE sms_messages
 SET state = CASE WHEN state = 'queued' THEN 'expired' ELSE state END,
     due_at = NULL,
@@ -125,7 +126,7 @@ WHERE id = ANY (ARRAY(
 ));
 
 -- name: record_report
--- A delivery report, stored once, and its message moved forward when it is known already.
+-- Store a delivery report once, and update its message if it is known already.
 WITH report AS (
     INSERT INTO sms_reports (provider_message_id, status, phone_number, failure_reason, network_code)
     VALUES (:provider_id, :status, :phone_number, :failure_reason, :network_code)
@@ -135,7 +136,7 @@ WITH report AS (
 SELECT sms_match_report(row(report.*)::sms_reports) FROM report;
 
 -- name: match_reports
--- Reports that came before their message's outcome was recorded. What matches nothing within ten minutes never will.
+-- Match reports that came before their message's outcome was recorded. One without a match in ten minutes never gets one.
 SELECT count(sms_match_report(r)) FROM (
     SELECT * FROM sms_reports
     WHERE message_id IS NULL AND received_at > now() - interval '10 minutes'
@@ -144,7 +145,7 @@ SELECT count(sms_match_report(r)) FROM (
 ) AS r;
 
 -- name: opt_out
--- A number that wants no more SMS: what is queued for it is cancelled, what is unknown is not sent again.
+-- Store a number that wants no more SMS. What is queued for it is cancelled, what is unknown is not sent again.
 WITH number AS (
     INSERT INTO sms_opt_outs (phone_number, sender_id) VALUES (:phone_number, :sender_id) ON CONFLICT DO NOTHING
 )
@@ -157,32 +158,33 @@ WHERE phone_number = :phone_number AND state IN ('queued', 'unknown')
 RETURNING id;
 
 -- name: read_pause
--- Whether sending through a gateway is held up: seconds that are left (negative once over), the reason, who has to act.
+-- The pause of sending through a gateway, if any: the seconds left (negative once over), the reason, needs_help.
 SELECT extract(epoch FROM paused_until - now())::float8, reason, needs_help FROM sms_pauses WHERE gateway = :gateway;
 
 -- name: write_pause
--- Sending through a gateway is held up.
+-- Pause sending through a gateway.
 INSERT INTO sms_pauses (gateway, reason, needs_help, paused_until)
 VALUES (:gateway, :reason, :needs_help, now() + make_interval(secs => :seconds))
 ON CONFLICT (gateway) DO UPDATE
 SET reason = excluded.reason, needs_help = excluded.needs_help, paused_until = excluded.paused_until;
 
 -- name: end_pause
--- Sending through a gateway goes on.
+-- Resume sending through a gateway.
 DELETE FROM sms_pauses WHERE gateway = :gateway;
 
 -- name: end_other_pauses
--- What held another gateway up: the settings name it no more, and no message will find out that it works again.
+-- Delete the pauses of other gateways: the settings no longer name them, so no worker would end these pauses.
 DELETE FROM sms_pauses WHERE gateway <> :gateway;
 
 -- name: list_pauses
--- What holds sending up, for /readyz and `manage.py sms status`.
+-- The current pauses, for /readyz and `manage.py sms status`.
 SELECT coalesce(json_agg(json_build_object('reason', reason, 'needs_help', needs_help, 'since', sms_time(since),
                                            'next_try', sms_time(paused_until))), '[]')
 FROM sms_pauses;
 
 -- name: clean_up
--- One chunk of what is older than SMS_KEEP_DAYS and at its end; attempts and reports go with it.
+-- Delete one chunk of what is older than SMS_KEEP_DAYS: messages that are neither queued nor being sent, with their attempts
+-- and reports, and reports without a message.
 WITH old AS (
     DELETE FROM sms_messages WHERE id = ANY (ARRAY(
         SELECT id FROM sms_messages
@@ -201,7 +203,7 @@ WITH old AS (
 SELECT (SELECT count(*) FROM old) + (SELECT count(*) FROM strays);
 
 -- name: count_resendable
--- How many messages `manage.py sms resend` would queue again. A null filter lets all pass.
+-- How many messages `manage.py sms resend` would queue again. A null filter matches all.
 SELECT count(*) FROM sms_messages m
 WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
     AND (:ids::uuid[] IS NULL OR m.id = ANY (:ids::uuid[]))
@@ -211,7 +213,7 @@ WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
     AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number);
 
 -- name: find_resendable
--- The next messages that `manage.py sms resend` queues again: as count_resendable, not touched since :started.
+-- The next messages for `manage.py sms resend`: as count_resendable, but not changed since :started, so none comes twice.
 SELECT array(
     SELECT m.id FROM sms_messages m
     WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
@@ -226,7 +228,7 @@ SELECT array(
 );
 
 -- name: resend_messages
--- Queue the named messages again; what is on its way, withdrawn or opted out stays. What may have come is flagged.
+-- Queue the given messages again, except those queued, being sent, withdrawn or opted out. Flag what may have arrived.
 WITH again AS (
     UPDATE sms_messages AS m
     SET possible_duplicate = possible_duplicate OR state IN ('unknown', 'accepted', 'delivered', 'undelivered'),
@@ -242,18 +244,18 @@ WITH again AS (
 SELECT count(*), pg_notify('sms_due', '') FROM again;
 
 -- name: cancel
--- Call a message off that is not asked for yet.
+-- Cancel a message that is still queued.
 UPDATE sms_messages
 SET state = 'cancelled', due_at = NULL, failure_reason = 'called off', updated_at = now()
 WHERE id = :id AND state = 'queued'
 RETURNING id;
 
 -- name: read_clock
--- PostgreSQL's time, which is the one on the rows.
+-- PostgreSQL's time, by which the rows are stamped.
 SELECT now()::text;
 
 -- name: get_status
--- The outbox in one object: messages by state, how long the oldest due one has waited, what the last minute brought.
+-- The outbox in one object: messages by state, the age of the oldest queued one, the last minute's attempts, the opt-outs.
 SELECT json_build_object(
     'messages', (SELECT coalesce(json_object_agg(state, n ORDER BY state), '{}')
                  FROM (SELECT state, count(*) AS n FROM sms_messages GROUP BY state) AS s),
@@ -265,7 +267,7 @@ SELECT json_build_object(
 )::text;
 
 -- name: announce
--- Wake the workers: something is due. In a transaction of its own (sms/bell.py says why).
+-- Wake the workers: a message is due. In a transaction of its own (sms/bell.py says why).
 SELECT pg_notify('sms_due', '');
 
 -- name: get_state
@@ -273,17 +275,17 @@ SELECT pg_notify('sms_due', '');
 SELECT state FROM sms_messages WHERE id = :id;
 
 -- name: oldest_due_seconds
--- For how long the oldest open message has been due; null when none is.
+-- For how many seconds the oldest open message has been due; null if none is due.
 SELECT extract(epoch FROM now() - min(due_at))::float8 FROM sms_messages
 WHERE state IN ('queued', 'unknown') AND due_at <= now();
 
 -- name: count_workers
--- How many workers listen, on whatever host: each holds one connection of this name.
+-- How many workers listen, on any host: each has one connection with this application_name.
 SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND datname = current_database();
 
 -- name: read_figures
--- For /metrics, in one object. Reads what is open by its partial indexes (one is of two states, which are both named for
--- it), and five minutes of attempts: cheap at any size.
+-- For /metrics, in one object. Cheap at any size: it reads open messages by their partial indexes, and five minutes of
+-- attempts. PostgreSQL uses the index of two states only for a condition that names both.
 WITH recent AS (
     SELECT state, extract(epoch FROM answered_at - asked_at)::float8 AS seconds
     FROM sms_attempts

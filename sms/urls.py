@@ -1,4 +1,4 @@
-"""Addresses under /api/sms/, for the gateway alone."""
+"""Addresses under /api/sms/, for the gateway only."""
 
 from django.urls import path
 

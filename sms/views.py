@@ -1,4 +1,4 @@
-"""What the gateway posts to us: delivery reports and opt-outs. It signs nothing, so the address holds a secret."""
+"""The gateway's callbacks: delivery reports and opt-outs. It does not sign them, so the address contains a secret."""
 
 import hmac
 import logging
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 @csrf_exempt
 @require_POST
 def delivery_report(request: HttpRequest, secret: str) -> HttpResponse:
-    """`POST /api/sms/delivery-reports/{secret}/`: what became of a message. Unknown ids get 200, too.
+    """`POST /api/sms/delivery-reports/{secret}/`: a delivery report. One with an unknown id is answered with 200, too.
 
     Source: Africa's Talking's "SMS delivery reports": a form of id, status, phoneNumber, networkCode, failureReason.
     """
@@ -51,7 +51,7 @@ def opt_out(request: HttpRequest, secret: str) -> HttpResponse:
     return JsonResponse({"status": "recorded"})
 
 
-# The names of the form, and what the columns hold.
+# The names of the form's fields, and the lengths of the columns.
 REPORT_FIELDS = {"id": 100, "status": 50, "phoneNumber": 20, "failureReason": 200, "networkCode": 20}
 
 

@@ -1,4 +1,4 @@
-"""The bounded wait: a request may wait a little for its SMS, never long, and never so many that the API stops."""
+"""The bounded wait: a request may wait briefly for its SMS, and never so many at once that the API stops."""
 
 import logging
 import threading
@@ -23,7 +23,7 @@ PAUSE_SECONDS = 5.0
 
 
 class Outcome:
-    """The state of one message, once known; `awaited`: somebody waits for it."""
+    """The state of one message, once known; `awaited`: a request waits for it."""
 
     def __init__(self, message_id: UUID, room: "WaitingRoom", *, awaited: bool) -> None:
         self.message_id = message_id
@@ -38,26 +38,31 @@ class Outcome:
         self._known.set()
 
     def wait(self) -> str:
-        """Return the message's state: at once when nobody waits for it, else as soon as it is known or time is up."""
+        """Return the message's state; if it is awaited, wait until it is known, at most SMS_WAIT_SECONDS."""
         if self.awaited:
             known = self._known.wait(settings.SMS_WAIT_SECONDS)
             if not known:
                 self.state = self._look_up()
-            # One that was called off says nothing of the gateway.
+            # A cancelled message says nothing about the gateway.
             if self.state != "cancelled":
                 self._room.note(missed=not known and self.state not in SENT_STATES)
         return self.state
 
     def _look_up(self) -> str:
-        # The notice may have been lost with the listener's connection: the row is the truth.
+        # The notification may have been lost with the listener's connection, so read the row.
         with suppress(DatabaseError):
             return message_state(self.message_id)
-        # The order is placed, whatever becomes of PostgreSQL now: its SMS waits there.
+        # The order is committed, even if PostgreSQL fails now, and its SMS is queued.
         return "queued"
 
 
 class WaitingRoom:
-    """Who may wait: half of the threads at most; after some waited in vain, one now and then, until one does not."""
+    """Limits who may wait: half of the threads; after some misses in a row one request per pause, until one succeeds.
+
+    The semaphore is the limit that matters. The other fields change without a lock: at worst a few requests too many
+    wait, or none does for one pause. Each pause ends by itself, the next success resets the misses, and every enter()
+    is followed by its leave(), so that _one_tries cannot stay set.
+    """
 
     def __init__(self, seats: int) -> None:
         self._seats = threading.BoundedSemaphore(seats)
@@ -66,11 +71,11 @@ class WaitingRoom:
         self._one_tries = False
 
     def enter(self) -> bool:
-        """Take a seat; False when there is none or the room is closed."""
+        """Take a seat; return False if none is free, or during a pause."""
         if time.monotonic() < self._closed_until:
             return False
         if self._misses >= MISSES_BEFORE_PAUSE:
-            # This one tries; nobody else does before it is time for the next.
+            # This request tries; the next one may try after another pause.
             self._closed_until = time.monotonic() + PAUSE_SECONDS
         seated = self._seats.acquire(blocking=False)
         if seated:
@@ -85,18 +90,18 @@ class WaitingRoom:
         self._seats.release()
 
     def note(self, *, missed: bool) -> None:
-        """Count a wait in vain, or forget all of them after a good one."""
+        """Count a miss, or reset the count after a success."""
         self._misses = self._misses + 1 if missed else 0
         self._closed_until = time.monotonic() + PAUSE_SECONDS if self._misses >= MISSES_BEFORE_PAUSE else 0.0
 
     def hear_of_success(self) -> None:
-        """The gateway has taken a message, whosever: let one try now, not when the pause is over."""
+        """Let one request try now, unless one does: the gateway has accepted a message of any request."""
         if not self._one_tries:
             self._closed_until = 0.0
 
 
 class Listener:
-    """One connection a process that hears of every outcome and wakes the request that waits for it."""
+    """One connection per process, which hears of every outcome and wakes the request that waits for it."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, Outcome] = {}
@@ -104,13 +109,13 @@ class Listener:
         self._thread: threading.Thread | None = None
 
     def register(self, outcome: Outcome) -> None:
-        """Expect notice of this outcome; starts to listen at the first one."""
+        """Expect a notification of this outcome; the first call starts the thread that listens."""
         self._waiting[str(outcome.message_id)] = outcome
         if self._thread is None:
             self._begin()
 
     def forget(self, outcome: Outcome) -> None:
-        """Expect no more notice."""
+        """Stop expecting a notification."""
         self._waiting.pop(str(outcome.message_id), None)
 
     def _begin(self) -> None:
@@ -150,7 +155,7 @@ _room = WaitingRoom(max(1, settings.WEB_THREADS // 2))
 
 @contextmanager
 def for_outcome(message_id: UUID, *, wait: bool) -> Iterator[Outcome]:
-    """Expect the outcome of a message that is about to be committed; who may not `wait`, or finds no seat, does not."""
+    """Expect the outcome of a message that is about to be committed; do not wait without `wait` or a free seat."""
     awaited = wait and settings.SMS_WAIT_SECONDS > 0 and _room.enter()
     outcome = Outcome(message_id, _room, awaited=awaited)
     if not awaited:

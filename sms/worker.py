@@ -1,4 +1,4 @@
-"""The worker: claims due messages, sends many at a time, records what became of each. Any number of workers may run."""
+"""The worker: claims due messages, sends many at a time, records their outcomes. Any number of workers may run."""
 
 import asyncio
 import logging
@@ -21,18 +21,18 @@ from sms.outbox import LISTENER_NAME, QUERIES, hold_seconds
 
 logger = logging.getLogger(__name__)
 
-# For so long a new message goes before all that waits.
+# A message younger than this is sent before the backlog.
 FRESH_SECONDS = 10
 POLL_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
-# For so long a worker that stops tries to record what it knows while the database is away.
+# After SMS_STOP_SECONDS, a worker that stops keeps trying this long to record outcomes, if the database is away.
 LAST_WORDS_SECONDS = 2.0
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 120.0
-# How many rows a chore changes at once (LIMIT, queries.sql).
+# How many rows a chore changes at most at once (LIMIT in queries.sql).
 CHUNK = 1000
-# A plan that was made while the table was empty shall not read it whole once it has grown. What has no index looks dear
-# enough to be compiled then, and is not.
+# A prepared plan that was made while the table was empty must not scan the whole table once it has grown. Without
+# sequential scans, a statement that needs one looks expensive enough to be JIT-compiled, which would only cost time.
 BY_INDEX = "SET enable_seqscan = off; SET jit = off"
 
 Database = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -52,7 +52,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a message; the times are monotonic, and None when the gateway was not asked."""
+    """The outcome of a message; the times are monotonic, and None if the gateway was not asked."""
 
     message: Claimed
     reply: Reply
@@ -61,7 +61,7 @@ class Outcome:
 
     @property
     def due_in(self) -> float | None:
-        """Seconds until the message is looked at again; None for never."""
+        """Seconds until the message is due again; None for never."""
         if self.reply.state == "unknown":
             return hold_seconds()
         if self.reply.state != "queued":
@@ -71,13 +71,13 @@ class Outcome:
 
 
 def lease_seconds() -> float:
-    """Return for how long a claimed message is ours: longer than a send, so that nobody else claims it meanwhile."""
+    """Return how long a claim lasts: longer than a send, so that no message is given up as lost while it is sent."""
     return float(2 * settings.SMS_SEND_SECONDS + 10)
 
 
 @dataclass
 class Chore:
-    """A statement that some worker has to run every so often; that several do it at once does no harm."""
+    """A statement that every worker runs at intervals; it is harmless if several run it at once."""
 
     statement: str
     every: float
@@ -86,7 +86,7 @@ class Chore:
 
 
 def chores(gateway: str) -> list[Chore]:
-    """Return what keeps the outbox in order."""
+    """Return the statements that keep the outbox in order."""
     return [
         Chore(QUERIES.give_up_lost, 1, {"hold_seconds": hold_seconds()}),
         Chore(QUERIES.match_reports, 5),
@@ -110,7 +110,10 @@ class Worker:
         self._stopped_at: float | None = None
 
     def stop(self) -> None:
-        """Claim nothing more; `run` returns when what is in flight is recorded, after SMS_STOP_SECONDS as unknown."""
+        """Claim nothing more, and let `run` return once all sends in flight are recorded.
+
+        After SMS_STOP_SECONDS, those without a reply are cancelled and recorded as unknown.
+        """
         if self._stopped_at is None:
             self._stopped_at = time.monotonic()
             asyncio.get_running_loop().call_later(settings.SMS_STOP_SECONDS, self._call_off)
@@ -121,7 +124,7 @@ class Worker:
             task.cancel()
 
     async def run(self) -> None:
-        """Work until stopped; a database that goes away is waited for, however long it takes."""
+        """Work until stopped; if the database goes away, reconnect, however long it takes."""
         listening = asyncio.create_task(self._listen())
         while not self._finished():
             try:
@@ -172,12 +175,12 @@ class Worker:
             task = asyncio.create_task(self._send(Claimed(*row)))
             self._in_flight[task] = time.monotonic()
             task.add_done_callback(self._in_flight.pop)
-        # Let them begin: one that is called off before would leave no word.
+        # Let the tasks start: one that is cancelled before it starts would record no outcome.
         await asyncio.sleep(0)
         return len(rows)
 
     async def _send(self, message: Claimed) -> None:
-        # This task's own: what is logged from here on, and what the gateway is told.
+        # Only this task's context: its log lines carry this id, and so does its request to the gateway.
         request_id.set(message.request_id)
         if message.opted_out:
             outcome = Outcome(message, Reply("cancelled", "the number has opted out"))
@@ -219,11 +222,11 @@ class Worker:
                 "answered_ago": [_ago(outcome.answered_at, now) for outcome in batch],
             },
         )
-        # Dropped only once committed: when the database went away in between, they are written again.
+        # Removed only after the commit: if the database goes away before it, they are recorded again.
         del self._unsaved[: len(batch)]
 
     async def _share_lane(self, database: Database) -> None:
-        """Tell the other workers that the lane has closed or opened, or learn it from them."""
+        """Tell the other workers that the lane has closed or opened, or learn that from them."""
         now = time.monotonic()
         closed, gateway = self._lane.closed, {"gateway": self._gateway.name}
         if self._lane.changed and closed:
@@ -247,7 +250,7 @@ class Worker:
         for chore in self._chores:
             if now >= chore.next_at:
                 done = await database.execute(chore.statement, chore.parameters)
-                # A whole chunk: there may be more.
+                # A full chunk: there may be more rows.
                 chore.next_at = now if done.rowcount == CHUNK else now + chore.every
 
     async def _listen(self) -> None:
@@ -274,7 +277,7 @@ async def _database(application_name: str) -> AsyncIterator[Database]:
 
 
 def gateway_from_settings() -> Gateway:
-    """Return the client that the settings describe: the stand-in without an API key, else Africa's Talking."""
+    """Return the client that the settings describe: the stand-in if there is no API key, else Africa's Talking."""
     return Gateway(
         base_url=settings.AFRICAS_TALKING_API_URL,
         api_key=settings.AFRICAS_TALKING_API_KEY or "stand-in",
@@ -285,7 +288,7 @@ def gateway_from_settings() -> Gateway:
 
 
 async def work() -> None:
-    """Work until SIGTERM or Ctrl-C, and then finish what is in flight."""
+    """Work until SIGTERM or Ctrl-C, then finish what is in flight."""
     async with gateway_from_settings() as gateway:
         worker = Worker(gateway, concurrency=settings.SMS_CONCURRENCY)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,1 +1,1 @@
-"""What goes to the phone: against a real PostgreSQL and the stand-in gateway, over the wire."""
+"""Tests of SMS, with a real PostgreSQL and, over HTTP, the stand-in gateway."""

@@ -12,7 +12,7 @@ PHONE = "+254712345678"
 
 @pytest.fixture
 def queue(transactional_db) -> Callable[..., Message]:
-    """Put a message into the outbox, with other values of its columns if wanted."""
+    """Put a message into the outbox; keyword arguments set its columns."""
 
     def put(phone_number: str = PHONE, body: str = "Hello", **columns: object) -> Message:
         message = Message.objects.create(phone_number=phone_number, body=body, **columns)
@@ -24,7 +24,7 @@ def queue(transactional_db) -> Callable[..., Message]:
 
 @pytest.fixture
 def post(stranger) -> Callable[..., int]:
-    """Post a form as the gateway does; returns the status."""
+    """Post a form as the gateway does; return the status."""
 
     def send(path: str, secret: str | None = None, **form: str) -> int:
         secret = django_settings.SMS_CALLBACK_SECRET if secret is None else secret

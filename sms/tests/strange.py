@@ -1,4 +1,4 @@
-"""A gateway that answers as the stand-in does not, and keeps what it was asked."""
+"""A gateway that gives answers which the stand-in cannot give, and keeps the requests that it got."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 
 class Strange(ThreadingHTTPServer):
-    """Answers everything with one status and one body."""
+    """Answers every request with the same status and body."""
 
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -1,4 +1,4 @@
-"""The bell: workers hear of what is due once it is committed, and no order's commit waits for that."""
+"""The bell: it notifies the workers of a message once that is committed, and not before."""
 
 import psycopg
 import pytest
@@ -11,7 +11,7 @@ from sms import bell
 
 @pytest.fixture
 def heard(transactional_db):
-    """How often a worker's connection has heard the bell so far."""
+    """How many notifications a worker's connection got since the last call."""
     with psycopg.connect(conninfo("savannah test"), autocommit=True) as connection:
         connection.execute("LISTEN sms_due")
         yield lambda: len(list(connection.notifies(timeout=0.05)))

@@ -1,4 +1,4 @@
-"""What an operator asks of the outbox."""
+"""`manage.py sms`: the operator's commands for the outbox."""
 
 import json
 import re

@@ -29,7 +29,7 @@ def ask(gateway, monkeypatch) -> Iterator[Callable[..., Reply]]:
     monkeypatch.setattr("sms.gateway.CONNECT_SECONDS", 60.0)
 
     def send(*, body: str = "Hello", url: str = gateway.url, **faults: object) -> Reply:
-        # Nobody waits long for what never comes whole.
+        # A short timeout for replies that never come, or never come completely.
         seconds = 0.5 if faults.keys() & {"hang", "slow_accept_ms", "trickle_ms"} else 60
 
         async def once() -> Reply:
@@ -136,15 +136,15 @@ def http(status: str, body: str | bytes = b"", *headers: str) -> bytes:
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        # Only what is known to mean "not sent" is sent again without a word.
+        # Only what certainly was not sent is sent again without a flag.
         (http("202 Accepted", with_recipients(ACCEPTED)), "accepted"),
         (http("202 Accepted"), "unknown"),
         (http("204 No Content"), "unknown"),
         (http("201 Created", with_recipients({**ACCEPTED, "statusCode": 103, "status": "Scheduled"})), "unknown"),
-        # The code says all that has to be known.
+        # The status code is enough.
         (http("201 Created", with_recipients({"statusCode": "101"})), "accepted"),
         (http("201 Created", with_recipients({"statusCode": 403})), "rejected"),
-        # Whatever it is, it is an answer.
+        # None of these raises an error.
         (http("201 Created", with_recipients({**ACCEPTED, "statusCode": float("inf")})), "unknown"),
         (http("201 Created", "[" * 100_000), "unknown"),
         (http("201 Created", with_recipients(ACCEPTED)[:-20]), "unknown"),
@@ -192,7 +192,7 @@ def test_it_asks_one_address_once_and_knows_what_each_refusal_is_about(monkeypat
 def test_a_connection_that_does_not_come_about_is_a_safe_retry(monkeypatch):
     monkeypatch.setattr("sms.gateway.CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
-        # What nobody accepts waits in a queue that is full now: the next one's greeting is not answered.
+        # Nobody accepts these connections, so they fill the backlog: the server ignores the next attempt to connect.
         waiting = [socket.socket() for _ in range(4)]
         for one in waiting:
             one.setblocking(False)

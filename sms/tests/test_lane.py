@@ -1,4 +1,4 @@
-"""The lane: how many may pass, by what the gateway's answers were."""
+"""The lane: how many messages may be in flight after which replies of the gateway."""
 
 import time
 
@@ -122,7 +122,7 @@ def test_workers_learn_from_each_other():
     assert other.closed.reason == "HTTP 500"
     other.reopen()
     assert other.closed is None
-    # It begins with one.
+    # Its window starts at one.
     assert other.room([]) == 1
 
 

@@ -1,4 +1,4 @@
-"""The outbox where races decide: a second worker, one that is late, one that died, an order that went."""
+"""Races of the outbox: two workers at once, a late worker, a worker that died, an order that is deleted."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +16,7 @@ from sms.tests.conftest import PHONE
 
 CLAIM = {"free": 1, "reserved": 0, "fresh_seconds": 60, "lease_seconds": 60, "expire_hours": 24}
 LONG_AGO = timezone.now() - timedelta(hours=1)
-# Looked at by the time that it is due alone.
+# Neither awaited nor new: it is claimed only because it is due.
 OLD = {"attempts": 1, "created_at": LONG_AGO, "due_at": LONG_AGO}
 
 
@@ -27,12 +27,12 @@ def run(statement: str, **parameters: object) -> list[tuple]:
 
 
 def claimed(**changed: int) -> list[str]:
-    """The bodies of what one worker claims."""
+    """The bodies of the messages that one worker claims."""
     return sorted(row[2] for row in run(QUERIES.claim_due, **{**CLAIM, **changed}))
 
 
 def record(message: Message, state: str, *, number: int = 1, due_in: float | None = None) -> None:
-    """Write down what became of one attempt."""
+    """Record the outcome of one attempt."""
     run(
         QUERIES.record_outcomes,
         ids=[message.id], numbers=[number], states=[state], due_in=[due_in],
@@ -47,7 +47,7 @@ def give_up_lost() -> None:
 
 @pytest.fixture
 def now(queue) -> Callable[[Message], tuple]:
-    """How a message stands: its state, and whether it will be looked at again."""
+    """The state of a message now, and whether it will be due again."""
 
     def look(message: Message) -> tuple[str, bool]:
         message.refresh_from_db()
@@ -64,7 +64,7 @@ def test_what_one_worker_is_claiming_is_no_other_ones_and_holds_none_up(queue, c
     with psycopg.connect(conninfo("another worker")) as other:
         assert len(other.execute(QUERIES.claim_due, CLAIM).fetchall()) == 1
         with connection.cursor() as cursor:
-            # Who waits for the other one fails.
+            # So that a claim which waits for the other one fails.
             cursor.execute("SET lock_timeout = '100ms'")
             try:
                 assert claimed() == []

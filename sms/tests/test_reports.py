@@ -1,4 +1,4 @@
-"""What the gateway posts: every report once, in any order, never backwards; and opt-outs."""
+"""The gateway's callbacks: each report counts once, in any order, and no state goes back; and opt-outs."""
 
 from datetime import timedelta
 
@@ -164,7 +164,7 @@ def test_an_opt_out_cancels_what_is_queued_and_holds_back_what_is_unknown(queue,
 
 
 def unknown(queue, *, ago: int, **columns: object) -> Message:
-    """A message of which nobody knows whether the gateway took it, asked for so many seconds ago."""
+    """A message that was sent `ago` seconds ago without a reply: nobody knows whether the gateway accepted it."""
     message = queue(**{"state": "unknown", "attempts": 1, **columns})
     asked_at = timezone.now() - timedelta(seconds=ago)
     Attempt.objects.create(message=message, number=1, asked_at=asked_at, state="unknown")
@@ -178,7 +178,7 @@ def states(*messages: Message) -> list[str]:
 
 
 def test_a_report_that_may_be_of_either_of_two_unknown_messages_is_taken_for_neither(post, queue):
-    # The gateway may have refused the one and taken the other: to guess wrong is to forget the first.
+    # The gateway may have refused one of the two. After a wrong guess that one would never be sent.
     first, second = unknown(queue, ago=60), unknown(queue, ago=30)
     report(post, "Success", id="ATX9")
     assert states(first, second) == ["unknown", "unknown"]

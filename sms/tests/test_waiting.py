@@ -68,7 +68,7 @@ def test_word_of_a_message_that_went_lets_one_try_before_the_pause_is_over():
     assert not room.enter()
     room.hear_of_success()
     assert room.enter()
-    room.leave()  # this one had nothing to wait for: its customer does not exist
+    room.leave()  # this one did not wait: its customer does not exist
     room.hear_of_success()
     assert room.enter()
     room.note(missed=False)
@@ -100,7 +100,7 @@ def test_a_gateway_that_hangs_holds_up_a_few_requests_and_then_none(api, stand_i
 
 @pytest.fixture
 def deaf(api, customer, worker):
-    """The web's listener has lost its connection."""
+    """Close the connection of the web's listener."""
     api.post("/api/orders/", json=TEA)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_terminate_backend(pid) {LISTENER}")
@@ -132,7 +132,7 @@ def test_sixty_who_ask_one_process_at_once_are_all_told(seed, tmp_path):
 
             def place(_: int) -> bool:
                 with Api(service.url, token) as till:
-                    # A busy machine may read no more of them at once (503): a client asks again.
+                    # A busy machine may refuse some of so many at once (503): a client tries again.
                     while (answer := till.post("/api/orders/", json=TEA)).status_code == 503:
                         pass
                     return answer.json()["sms_sent"]

@@ -1,4 +1,4 @@
-"""The worker: every queued message goes once, and what cannot be known is said."""
+"""The worker: each queued message is sent once; when nobody can know whether it was sent, it is flagged."""
 
 import json
 from datetime import timedelta
@@ -42,7 +42,7 @@ def test_it_keeps_the_history_of_each_attempt(queue, stand_in, work):
 
 @pytest.fixture
 def short_hold(settings):
-    """A message of unknown fate is held for a moment only."""
+    """An unknown message waits only a moment for a report."""
     settings.SMS_UNKNOWN_HOLD_SECONDS = 0.1
 
 
@@ -97,13 +97,13 @@ def test_what_is_queued_again_waits_longer_each_time_or_as_long_as_the_gateway_s
 @pytest.mark.parametrize("seconds", [0.5, 25.0, 300.0])
 def test_a_lease_outlasts_the_longest_send(settings, seconds):
     settings.SMS_SEND_SECONDS = seconds
-    # The time to record it included.
+    # The margin is for recording the outcome.
     assert lease_seconds() >= seconds + 10
 
 
 @pytest.fixture
 def short_pause(settings):
-    """A refused message tries again soon."""
+    """After a refusal, the next message tries soon."""
     settings.SMS_PAUSE_SECONDS = 0.2
 
 
@@ -125,7 +125,7 @@ def test_it_holds_all_up_when_the_money_is_gone_and_goes_on_by_itself(queue, sta
 
 @pytest.mark.parametrize(("retry_after", "seconds"), [(None, 8), (0.0, 8), (1.0, 8), (300.0, 300)])
 def test_a_message_of_many_attempts_waits_longer_though_the_gateway_would_have_it_at_once(retry_after, seconds):
-    # Tried each second, one message would count more attempts overnight than its column holds, and no row were claimed.
+    # With a try each second, one night's attempts would overflow their column, and every claim would fail.
     message = Claimed(uuid4(), PHONE, "Hello", attempts=4, request_id="", opted_out=False)
     reply = Reply("queued", "HTTP 429", Says.BUSY, retry_after=retry_after)
     assert Outcome(message, reply).due_in == seconds
@@ -240,7 +240,7 @@ def test_several_workers_send_each_message_once(queue, stand_in, work):
 
 def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight(queue, stand_in, work, settings):
     settings.SMS_STOP_SECONDS = 60
-    # In flight for longer than a busy machine takes to see that it is.
+    # In flight long enough for a busy machine to notice it.
     stand_in.break_with(latency_ms=2500)
     stop = work()
     message = reaches(queue(), "sending")
@@ -322,7 +322,7 @@ def fill(messages):
 @pytest.mark.parametrize("messages", [0, 5000])
 def test_outcomes_are_recorded_by_ids_whatever_the_table_held_when_that_was_planned(transactional_db, messages):
     with transaction.atomic(), connection.cursor() as cursor:
-        # As new, and not as one that is known to be empty.
+        # TRUNCATE resets the statistics: the table is as new, not known to be empty.
         cursor.execute("TRUNCATE sms_messages CASCADE")
     if messages:
         fill(messages)
@@ -340,5 +340,5 @@ def test_what_records_outcomes_is_not_planned_each_time(transactional_db):
     with psycopg.connect(conninfo("a worker"), autocommit=True, prepare_threshold=0) as database:
         for _ in range(10):
             database.execute(QUERIES.record_outcomes, one_outcome())
-        # PostgreSQL plans for the values five times, and then compares.
+        # PostgreSQL makes five custom plans before it compares them with a generic one.
         assert (5, 5) in database.execute(counted).fetchall()

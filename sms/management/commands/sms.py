@@ -1,4 +1,4 @@
-"""`manage.py sms`: the worker, and what an operator asks of the outbox."""
+"""`manage.py sms`: the worker, and the operator's commands for the outbox."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ from sms.worker import work
 
 
 class Command(BaseCommand):
-    """Work on the outbox, look at it, or send some of it again."""
+    """Run the worker, show the outbox, queue messages again, or print the callback addresses."""
 
     help = (
         "worker: send queued SMS; status: what is in the outbox; resend: queue some again; callbacks: for the gateway"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """One action each."""
+        """Add one subcommand per action."""
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("worker", help="send queued SMS until SIGTERM or Ctrl-C, then finish what is in flight")
         status = actions.add_parser("status", help="messages by state, the oldest queued, the rate")
