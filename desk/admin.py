@@ -1,4 +1,4 @@
-"""The admin: every customer, order and SMS, and the users. Changes go the way that the API's changes go."""
+"""The admin: customers, orders, SMS, opt-outs, users and roles. It writes with the API's statements."""
 
 import csv
 import re
@@ -48,7 +48,7 @@ STATE_LABELS = {state: TONES.get(word.tone, "default") for state, word in STATES
 
 
 class Fast(Chosen):
-    """A list that opens as fast over a million rows: it counts none, and reads each page in one statement."""
+    """A list that is fast even with a million rows: it does not count them, and reads a page with one statement."""
 
     paginator = InfinitePaginator
     show_full_result_count = False
@@ -57,16 +57,16 @@ class Fast(Chosen):
 
 
 class Versioned(Fast):
-    """Rows that several people may change."""
+    """Rows that several people may edit at the same time."""
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        """Leave the version out for those who only look: it is for who saves."""
+        """Leave the version out for users who may not save."""
         saves = self.has_change_permission(request, obj)
         return [name for name in super().get_fields(request, obj) if saves or name != "version"]
 
 
 class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form whose fields are checked as the API checks them, and that changes the version it was opened with alone."""
+    """A form that the API's rules check, and that saves only if the row is still the version that was opened."""
 
     rules: ClassVar[type[Input]]
     # The API's statement that reads a row and its version.
@@ -83,7 +83,7 @@ class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
         return str(row[1]) if row else None
 
     def _refuse_if_changed_meanwhile(self) -> None:
-        """Hold the row until it is saved; when it is another version, say what it is by now, and take the next try."""
+        """Lock the row until it is saved; if its version has changed, show its values, and accept the next try."""
         now = type(self.instance)._default_manager.select_for_update().filter(pk=self.instance.pk).first()
         version = self._version()
         if now is None or self.data.get("version") == version:
@@ -95,7 +95,7 @@ class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
         self.data = {**{name: self.data[name] for name in self.data}, "version": version}
 
     def clean(self) -> dict[str, Any]:
-        """Return the fields as the API takes them."""
+        """Return the fields as the API validates them."""
         given = super().clean() or {}
         if not self.instance._state.adding:
             self._refuse_if_changed_meanwhile()
@@ -107,7 +107,7 @@ class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 def names_of(rules: type[Input]) -> list[str]:
-    """Return the names of the fields that are checked."""
+    """Return the names of the fields that these rules check."""
     return [str(name) for name in rules().fields]
 
 
@@ -123,7 +123,7 @@ class OrderForm(CheckedForm):
 
     rules = OrderInput
     reading = ORDER_QUERIES.get_order
-    # So that a new order's form that comes twice places one order.
+    # So that the form of a new order places one order even if it is sent twice.
     key = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
 
 
@@ -136,13 +136,13 @@ class _Echo:
 
 
 def _cell(value: object) -> str:
-    """Return a value as a spreadsheet may read it: none begins a formula. A phone number's + is no formula's."""
+    """Return a value that no spreadsheet runs as a formula. A phone number keeps its plain +."""
     text = "" if value is None else str(value)
     return text if re.fullmatch(r"\+\d+", text) else guarded(text)
 
 
 def _csv(name: str, columns: Iterable[str], queryset: QuerySet[Any]) -> StreamingHttpResponse:
-    """Answer with all rows of a query as CSV, however many: they go out as they are read."""
+    """Answer with all rows of a query as CSV; they are streamed, however many there are."""
 
     def lines() -> Iterator[str]:
         writer = csv.writer(_Echo())
@@ -160,7 +160,7 @@ def _csv(name: str, columns: Iterable[str], queryset: QuerySet[Any]) -> Streamin
 
 @admin.register(Customer)
 class CustomerAdmin(Versioned):
-    """Find a customer by the beginning of code, name or phone."""
+    """Customers, found by code, name or phone number as at the desk."""
 
     form = CustomerForm
     list_display = ("name", "code", "phone_number", "created_at")
@@ -172,13 +172,13 @@ class CustomerAdmin(Versioned):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
     ) -> tuple[QuerySet[Customer], bool]:
-        """Find as the desk does."""
+        """Search as the desk does."""
         if not search_term:
             return queryset, False
         return queryset.filter(pk__in=[customer["id"] for customer in find_customers(search_term, FOUND)]), False
 
     def save_model(self, request: HttpRequest, obj: Customer, form: CustomerForm, change: bool) -> None:
-        """Write the row by the API's statement."""
+        """Save the row with the API's statement."""
         fields = {name: form.cleaned_data[name] for name in names_of(CustomerInput)}
         if change:
             fetch_value(CUSTOMER_QUERIES.update_customer, id=obj.pk, versions=None, **fields)
@@ -186,17 +186,17 @@ class CustomerAdmin(Versioned):
             obj.pk = orjson.loads(fetch_value(CUSTOMER_QUERIES.create_customer, **fields))["id"]
 
     def delete_model(self, request: HttpRequest, obj: Customer) -> None:
-        """Delete with a way back, as the desk does."""
+        """Delete as the desk does, so that it can be restored."""
         delete_customer(obj.pk)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
-        """Delete each with a way back."""
+        """Delete each one so that it can be restored."""
         for customer in queryset:
             self.delete_model(request, customer)
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Customer]) -> StreamingHttpResponse:
-        """Write the chosen customers as CSV."""
+        """Return the chosen customers as CSV."""
         return _csv("customers", ("id", "code", "name", "phone_number", "created_at", "updated_at"), queryset)
 
 
@@ -214,21 +214,21 @@ class OrderAdmin(Versioned):
     actions = ("resend_sms", "export")
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        """Give the key to a new order, and the version to one that is changed."""
+        """Show the key only for a new order, and the version only for an existing one."""
         return [name for name in super().get_fields(request, obj) if name != ("key" if obj else "version")]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Fill a new order's form in as it came, when it was not placed."""
+        """Fill in what was typed, if an order was not placed."""
         return {**super().get_changeform_initial_data(request), **request.session.pop(_TYPED, {})}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> tuple[str, ...]:
-        """Keep an order with its customer."""
+        """Make the customer of an existing order read-only."""
         return ("customer",) if obj else ()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
-        """Find by number, or by the customer as the desk does."""
+        """Search by number, or by customer as the desk does."""
         if not search_term:
             return queryset, False
         if number := uuid_or_none(search_term.strip()):
@@ -242,7 +242,7 @@ class OrderAdmin(Versioned):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Place a new order outside Django's transaction: the SMS worker has to see it before we wait for it."""
+        """Place a new order outside Django's transaction, where the worker could not see the SMS that we wait for."""
         if object_id is not None:
             changed: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
             return changed
@@ -254,7 +254,7 @@ class OrderAdmin(Versioned):
         return added
 
     def save_model(self, request: HttpRequest, obj: Order, form: OrderForm, change: bool) -> None:
-        """Place the order, or change it by the API's statement."""
+        """Place the order, or change it with the API's statement."""
         fields = {name: form.cleaned_data[name] for name in names_of(OrderInput)}
         if change:
             fetch_value(ORDER_QUERIES.update_order, id=obj.pk, versions=None, **fields)
@@ -265,11 +265,11 @@ class OrderAdmin(Versioned):
         messages.info(request, CAME_TWICE if order.replayed else f"SMS: {word_for(document['sms_status']).word}")
 
     def delete_model(self, request: HttpRequest, obj: Order) -> None:
-        """Delete with a way back, as the desk does."""
+        """Delete as the desk does, so that it can be restored."""
         fetch_value(QUERIES.delete_order, id=obj.pk)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        """Delete each with a way back."""
+        """Delete each one so that it can be restored."""
         for order in queryset:
             self.delete_model(request, order)
 
@@ -280,15 +280,15 @@ class OrderAdmin(Versioned):
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Order]) -> StreamingHttpResponse:
-        """Write the chosen orders as CSV."""
+        """Return the chosen orders as CSV."""
         columns = ("id", "item", "amount", "created_at", "customer__code", "customer__name", "customer__phone_number")
         return _csv("orders", columns, queryset)
 
 
 def _form_again(request: HttpRequest, *, key: str | None) -> HttpResponse:
-    """Answer a new order's form with the same form, filled in as it came, and a key to go on with.
+    """Redirect to the form of a new order, filled in with what was typed, and with the key to continue with.
 
-    What was typed waits in the session: an address would leave it in the logs of proxies.
+    The session keeps what was typed: as parts of an address it would be in the logs of proxies.
     """
     given = {name: request.POST.get(name, "") for name in ("customer", "item", "amount")}
     request.session[_TYPED] = {**given, **({"key": key} if key else {})}
@@ -302,7 +302,7 @@ _TYPED = "order_form"
 
 
 class ReadOnly(Fast):
-    """Rows that are evidence: to look at."""
+    """Rows that are a record of what happened, so nobody may change them."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Refuse."""
@@ -327,7 +327,7 @@ def _resend(model_admin: ModelAdmin, request: HttpRequest, queryset: QuerySet[Me
 
 @admin.register(Message)
 class MessageAdmin(ReadOnly):
-    """Every SMS and what became of it; an SMS comes with its order, and what was sent stays as it was."""
+    """Every SMS and what happened to it, read-only: an SMS is made with its order, and stays as it was sent."""
 
     list_display = ("phone_number", "state_label", "attempts", "failure_reason", "created_at")
     list_filter = ("state",)
@@ -338,12 +338,12 @@ class MessageAdmin(ReadOnly):
 
     @display(description="State", ordering="state", label=STATE_LABELS)  # type: ignore[untyped-decorator]
     def state_label(self, message: Message) -> tuple[str, str]:
-        """Show the state as the desk says it."""
+        """Show the state in the desk's words."""
         return message.state, word_for(message.state).word
 
     @admin.display(description="History")
     def history(self, message: Message) -> str:
-        """Show each attempt as the desk says it."""
+        """Show the attempts in the desk's words."""
         lines = [
             (f"{date_format(localtime(attempt.asked_at), 'j M Y, H:i:s')}: {ANSWERS[attempt.state]}", attempt.reason)
             for attempt in Attempt.objects.filter(message_id=message.pk).order_by("number")
@@ -353,7 +353,7 @@ class MessageAdmin(ReadOnly):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        """Find by number, or by the customer as the desk does."""
+        """Search by number, or by customer as the desk does."""
         if not search_term:
             return queryset, False
         if number := uuid_or_none(search_term.strip()):
@@ -371,7 +371,7 @@ class MessageAdmin(ReadOnly):
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Message]) -> StreamingHttpResponse:
-        """Write the chosen SMS as CSV."""
+        """Return the chosen SMS as CSV."""
         columns = (
             "id",
             "order_id",
@@ -389,7 +389,7 @@ class MessageAdmin(ReadOnly):
 
 @admin.register(OptOut)
 class OptOutAdmin(Fast):
-    """Numbers that want no more SMS; deleting one lets SMS go there again."""
+    """Numbers that want no more SMS; delete one to allow SMS again."""
 
     list_display = ("phone_number", "sender_id", "created_at")
     search_fields = ("phone_number__startswith",)
@@ -403,7 +403,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, Chosen):  # type: ignore[type-arg]
-    """Who may sign in, with which roles."""
+    """Users, and their roles."""
 
     form = UserChangeForm
     add_form = UserCreationForm

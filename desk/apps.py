@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class DeskConfig(AppConfig):
-    """Imported by nothing; it calls what the API calls."""
+    """No other app imports this one; it uses the functions and statements of the API."""
 
     name = "desk"

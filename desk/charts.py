@@ -1,4 +1,4 @@
-"""Pictures of figures, drawn by the server as SVG: no script, no library, and every figure is also in words."""
+"""Charts that the server draws as SVG: without a script or a library, and with every figure also in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from datetime import date
 from decimal import Decimal
 
 WIDTH, HEIGHT = 640, 180
-# On a phone the scale is written as large as the left margin takes.
+# LEFT is wide enough for the labels of the scale at their size on a phone.
 LEFT, TOP, BOTTOM = 62, 10, 22
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One day's bar: where it stands, as SVG writes it, and what it says."""
+    """One day's bar: its place and size as SVG attributes, and its figure in a sentence."""
 
     x: str
     y: str
@@ -23,13 +23,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars by day over a scale of round figures."""
+    """One bar per day, and a scale with round figures."""
 
     bars: list[Bar]
     lines: list[tuple[float, str]]
-    # Each with where its text has its middle or, of the last day, its end.
+    # x, text-anchor ("middle", or "end" for the last day), text.
     labels: list[tuple[float, str, str]]
-    # The whole picture for who does not see it.
+    # The whole chart for screen readers.
     words: str
     width: int = WIDTH
     height: int = HEIGHT
@@ -38,14 +38,14 @@ class Chart:
 
 
 def bar_chart(figures: Sequence[tuple[date, Decimal | int]], unit: str) -> Chart:
-    """Return a chart of one figure a day; `unit` follows or precedes each figure in its sentence."""
+    """Return a chart of one figure per day; `unit` is the format of a figure in its sentence ("{:,} orders")."""
     top = round_up(max((value for _, value in figures), default=0))
     step = (WIDTH - LEFT) / len(figures)
     room = HEIGHT - TOP - BOTTOM
     bars, words = [], []
     for i, (day, value) in enumerate(figures):
         height = float(value) / top * room
-        # A day with something on it is seen, however little.
+        # However small a figure above 0 is, its bar is visible.
         height = max(height, 2.0) if value > 0 else 0.0
         sentence = f"{day:%-d %B}: {unit.format(value)}"
         place = (LEFT + i * step + step * 0.14, HEIGHT - BOTTOM - height, step * 0.72, height)
@@ -65,7 +65,7 @@ def bar_chart(figures: Sequence[tuple[date, Decimal | int]], unit: str) -> Chart
 
 
 def round_up(value: Decimal | int) -> float:
-    """Return the top of the scale: the next of 1, 2, 4, 5 or 8 times a power of ten, at least 4."""
+    """Return the top of the scale: the next 1, 2, 4, 5 or 8 times a power of ten, at least 4."""
     power = 10.0
     while power < value:
         power *= 10
@@ -73,7 +73,7 @@ def round_up(value: Decimal | int) -> float:
 
 
 def short(value: float) -> str:
-    """Return a figure as short as a scale needs it: 1.5k, 20M, 3bn."""
+    """Return a figure in a short form for the scale: 1.5k, 20M, 3bn."""
     for unit, name in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if value >= unit:
             return f"{value / unit:.3g}{name}"
@@ -82,7 +82,7 @@ def short(value: float) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a whole: its share of the bar, and what it says."""
+    """One part of a stacked bar: its state, its number, its place, and its share of the whole."""
 
     name: str
     tone: str
@@ -93,7 +93,7 @@ class Part:
 
 
 def parts_of(numbers: Sequence[tuple[str, str, int]]) -> list[Part]:
-    """Return the parts (name, tone, number) as they stand side by side on one bar; those of nothing are left out."""
+    """Return the parts (name, tone, number) of one stacked bar, from left to right; leave out those with 0."""
     whole = sum(number for _, _, number in numbers)
     parts: list[Part] = []
     x = 0.0
@@ -106,7 +106,7 @@ def parts_of(numbers: Sequence[tuple[str, str, int]]) -> list[Part]:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share in per cent; 100 % only when it is all."""
+    """Return a share in per cent; "100 %" only if it is the whole."""
     if not whole:
         return "none"
     share = 100 * part / whole

@@ -1,4 +1,4 @@
-"""Finding a customer as one types."""
+"""Finds customers while somebody types."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ _LIKE_SIGNS = re.compile(r"([\\%_])")
 
 
 def find_customers(text: str, limit: int) -> list[dict[str, Any]]:
-    """Return the customers whose code, phone or name `text` may be the beginning of; the likeliest first."""
+    """Return the customers whose code, name or phone number fits the typed `text` (queries.sql); best matches first."""
     text = " ".join(text.replace("\x00", "").split())[:100]
     if not text:
         return []
@@ -31,9 +31,9 @@ def find_customers(text: str, limit: int) -> list[dict[str, Any]]:
 
 
 def to_international(text: str) -> str | None:
-    """Return what is typed as a phone number with its calling code; None when it is no number.
+    """Return a typed phone number with its calling code; None if the text is no phone number.
 
-    0712 345 678 is how a customer says it: the leading 0 stands for DESK_CALLING_CODE.
+    Customers say 0712 345 678: DESK_CALLING_CODE replaces the leading 0.
     """
     if not _DIGITS.fullmatch(text):
         return None

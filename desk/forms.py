@@ -1,4 +1,4 @@
-"""What is typed into a form of the desk: read, checked, and kept when somebody else was faster."""
+"""The desk's forms: read and check what was typed, and keep it if somebody else has changed the row meanwhile."""
 
 import re
 from collections.abc import Mapping
@@ -20,19 +20,19 @@ def typed(request: HttpRequest, *names: str) -> dict[str, str]:
 
 
 def amount_as_typed(text: str) -> str:
-    """Return an amount without the spaces and commas between its thousands. Any other comma may be a decimal one."""
+    """Return an amount without spaces and thousands separators. Keep any other comma: it may be a decimal one."""
     text = re.sub(r"\s", "", text)
     return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
 
 
 def where_to_type(names: tuple[str, ...], given: dict[str, Any], faults: dict[str, str]) -> str:
-    """Return the field that the cursor belongs in: the first at fault, else the first empty one, else the first."""
+    """Return the field to focus: the first with a fault, else the first empty one, else the first."""
     empty = (name for name in names if not given.get(name))
     return next((name for name in names if name in faults), next(empty, names[0]))
 
 
 def checked(rules: type[Input], given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the fields as the API takes them, or else what is wrong with them, by field, in the API's words."""
+    """Return the fields as the API validates them, or the faults by field, in the API's words."""
     try:
         return validated(rules, given), {}
     except ValidationError as error:
@@ -41,7 +41,7 @@ def checked(rules: type[Input], given: Mapping[str, str]) -> tuple[dict[str, Any
 
 
 def constraint_fault(error: IntegrityError, sentences: Mapping[str, tuple[int, str, str]]) -> dict[str, str]:
-    """Return what a violated constraint says of which field; raise the error when it says nothing.
+    """Return the field and the sentence of a violated constraint; raise the error if the constraint has none.
 
     `sentences` are the `constraints` of an APIView.
     """
@@ -55,10 +55,10 @@ def constraint_fault(error: IntegrityError, sentences: Mapping[str, tuple[int, s
 def overtaken(
     request: HttpRequest, given: dict[str, str], now: dict[str, Any]
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Return what a form shows that was not saved, and what somebody else has made of which field meanwhile.
+    """Return the values that a form which was not saved shows, and which fields somebody else has changed meanwhile.
 
-    The form carries each field as it was when it was opened (`seen-...`), so that both changes can be told apart: the
-    clerk's own text stays, and a field that the clerk left alone is as it is now.
+    The form contains the value that each field had when it was opened (`seen-...`). So a field that the clerk has
+    changed keeps the clerk's text, and one that the clerk has not changed shows the current value.
     """
     shown, changes = dict(given), {}
     for name, text in given.items():

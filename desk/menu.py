@@ -1,11 +1,11 @@
-"""The admin's menu: the words of the business, and the way back to the desk."""
+"""The admin's menu, in the words of the business, with a link back to the desk."""
 
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
-# Each section's title, and its lists: model, what it is called, and its sign (Material Symbols, which unfold ships).
+# Each section's title and lists; of each list, the model, the label and the icon (Material Symbols, part of unfold).
 SECTIONS = (
     (
         "Business",
@@ -29,8 +29,8 @@ SECTIONS = (
 
 
 def sections(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return what of the menu the user may see, as unfold takes it (UNFOLD["SIDEBAR"])."""
-    # unfold takes whatever begins with a link's address, and so every page, for a part of it.
+    """Return the menu entries that the user may see, in the form that unfold expects (UNFOLD["SIDEBAR"])."""
+    # unfold marks a link as active on each page whose address begins with the link's: with "/" that is every page.
     back = {"title": "Back to the desk", "icon": "storefront", "link": reverse("desk"), "active": False}
     menu: list[dict[str, Any]] = [{"items": [back]}]
     for title, lists in SECTIONS:

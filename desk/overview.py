@@ -1,4 +1,4 @@
-"""The overview: is all well, and how did the last days go?"""
+"""The overview: does everything work, and how did the last days go?"""
 
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -16,7 +16,7 @@ from desk.words import STATES, remedy_for
 from sms.outbox import count_workers, oldest_due_seconds
 
 PERIODS = (7, 30, 90)
-# Handed to the gateway, whatever came of it then.
+# The states of an SMS that was handed to the gateway, whatever the result.
 HANDED_OVER = ("delivered", "accepted", "unknown", "undelivered", "rejected")
 STACKED = (*HANDED_OVER, "expired", "cancelled", "sending", "queued")
 LATE_SECONDS = 60
@@ -25,7 +25,7 @@ _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 @page("desk.view_tally", "GET")
 def overview(request: HttpRequest) -> HttpResponse:
-    """`/overview/`: health now, and the last 7, 30 or 90 days in pictures."""
+    """`/overview/`: the health now, and charts of the last 7, 30 or 90 days."""
     asked = request.GET.get("days", "")
     days = int(asked) if asked in map(str, PERIODS) else 30
     figures = fetch_all(QUERIES.list_days, days=days)
@@ -45,7 +45,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "cost": bar_chart([(day["day"], day["cost"]) for day in figures], money),
         "cost_sum": sum((day["cost"] for day in figures), Decimal(0)),
         "parts": parts_of([(STATES[state].word, state, number) for state, number in by_state.items()]),
-        # The admin's lists are for staff.
+        # Only staff may open the admin's lists.
         "sees_sms": request.user.is_staff and request.user.has_perm("sms.view_message"),
         "sms_sum": sum(by_state.values()),
         "delivered": percent(by_state["delivered"], sum(by_state[state] for state in HANDED_OVER)),
@@ -54,7 +54,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _health() -> list[dict[str, Any]]:
-    """Return what to look at first, each with a tone: good, odd (it mends by itself) or bad (someone has to act)."""
+    """Return the tiles of the health row, with their tones: good, odd (recovers by itself), bad (someone must act)."""
     gateway = fetch_row(QUERIES.read_gateway) or {}
     pauses = orjson.loads(gateway["pauses"] or "[]")
     workers = count_workers()

@@ -1,4 +1,4 @@
-"""What every page of the desk shares: who may open it, and the policy that it is served under."""
+"""What every page of the desk shares: the check of rights, and the content security policy."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-# Our own script (htmx, without eval), style sheet and pictures; requests to ourselves; in no frame.
+# Allows our own scripts (htmx, without eval), style sheet and images, requests to our own server, and no framing.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -25,7 +25,7 @@ View = Callable[..., HttpResponse]
 
 
 def page(right: str, *methods: str) -> Callable[[View], View]:
-    """Mark a view as a page that needs a signed-in user with a right ("orders.add_order"), by these methods."""
+    """Mark a view as a page for signed-in users with a right ("orders.add_order"), which accepts these methods."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -45,7 +45,7 @@ def page(right: str, *methods: str) -> Callable[[View], View]:
             else:
                 response = redirect_to_login(_page_of(request))
             if is_from_htmx(request) and isinstance(response, HttpResponseRedirect):
-                # htmx would follow it unseen and take a whole page for a part: the window goes there, or to sign in.
+                # htmx would follow the redirect and insert a whole page as a part: let the browser go there, or reload.
                 to = {"HX-Redirect": response.url} if request.user.is_authenticated else {"HX-Refresh": "true"}
                 return HttpResponse(headers=to)
             return response
@@ -56,7 +56,7 @@ def page(right: str, *methods: str) -> Callable[[View], View]:
 
 
 def in_shop_time(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Have every page show its times as the clock in the shop does."""
+    """Middleware: every page shows its times in the shop's time zone."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         with timezone.override(settings.DESK_TIME_ZONE):
@@ -66,7 +66,7 @@ def in_shop_time(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[Htt
 
 
 def _page_of(request: HttpRequest) -> str:
-    """Return the page that is asked for or, of a form, the one that it stands on: nobody can go back to a POST."""
+    """Return the requested page or, for a POST, the page with the form: nobody can return to a POST."""
     if request.method in {"GET", "HEAD"}:
         return request.get_full_path()
     page = request.headers.get("Referer", "")
@@ -76,12 +76,12 @@ def _page_of(request: HttpRequest) -> str:
 
 
 def is_from_htmx(request: HttpRequest) -> bool:
-    """Whether htmx asks for a part of a page."""
+    """Whether htmx requests a part of a page."""
     return request.headers.get("HX-Request") == "true"
 
 
 def found_or_404(row: dict[str, Any] | None, sentence: str) -> dict[str, Any]:
-    """Return the row; raise Http404 without one."""
+    """Return the row; raise Http404 if it is None."""
     if row is None:
         raise Http404(sentence)
     return row

@@ -1,4 +1,4 @@
-"""Placing the order of a form, at the desk and in the admin: once, however often the form comes."""
+"""Places the order of a form, at the desk and in the admin: once, however often the form is sent."""
 
 import time
 from contextlib import suppress
@@ -15,12 +15,12 @@ CUSTOMER_GONE = "There is no such customer. It may have been deleted."
 CAME_TWICE = "The form came twice; there is one order."
 PLACED_ALREADY = "An order was placed from this form already. Place this one as well, if it is another."
 STILL_PLACING = "This order is still being placed. Press again in a moment: there will be one order."
-# For so long the second of two clicks waits for what the first one did.
+# How long a second click waits for the result of the first.
 TWIN_WAITS_SECONDS = 3.0
 
 
 class NotPlacedError(Exception):
-    """A form's order is not placed: why, and the key that the form goes on with (None: a new one)."""
+    """The order of a form was not placed: why, and the key that the form shown again has (None: a new one)."""
 
     def __init__(self, sentence: str, key: str | None = None) -> None:
         super().__init__(sentence)
@@ -29,7 +29,7 @@ class NotPlacedError(Exception):
 
 
 def place_from_form(request: HttpRequest, *, wait: bool, **fields: Any) -> KeptAnswer:
-    """Place the order of a form that carries a key; say what was placed when the form has come before.
+    """Place the order of a form that has a key; if the form was sent before, return the answer that it got then.
 
     `fields` and `wait` are those of `place_order`. Raise NotPlacedError.
     """
@@ -46,7 +46,7 @@ def place_from_form(request: HttpRequest, *, wait: bool, **fields: Any) -> KeptA
 
 
 def _form_key(request: HttpRequest, fields: dict[str, Any]) -> Key:
-    """Return the key that a form carries; one without is a new form."""
+    """Return the key of a form; a form without one gets a new key."""
     return Key(
         caller=f"desk {request.user.pk}",
         operation=f"POST {request.path}",

@@ -1,4 +1,4 @@
-"""The desk's statements, and rows as the templates read them."""
+"""The desk's statements, and rows as dictionaries, for the templates."""
 
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ def fetch_row(statement: str, **parameters: Any) -> dict[str, Any] | None:
 
 
 def delete_customer(customer_id: UUID) -> UUID | None:
-    """Delete a customer and all orders with a way back; return the id of that, or None without such a customer."""
+    """Delete a customer with all orders, to be restored within a day; return the id for that, None if there is none."""
     with transaction.atomic():
         fetch_value(QUERIES.hold_customer, id=customer_id)
         way_back: UUID | None = fetch_value(QUERIES.delete_customer, id=customer_id)

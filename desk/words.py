@@ -1,11 +1,11 @@
-"""How the desk says what became of an SMS."""
+"""The desk's words for the states of an SMS."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Word:
-    """A state in a word, its colour (`tone`, a CSS class), and a sentence for whoever asks what it means."""
+    """A state in a word, its colour (`tone`, a CSS class), and a sentence that explains it."""
 
     word: str
     tone: str
@@ -24,9 +24,9 @@ STATES = {
     "cancelled": Word("Cancelled", "plain", "It was called off before it was sent."),
     "expired": Word("Too late", "bad", "It waited too long and was given up."),
 }
-# What an attempt came to, from where its SMS had been given to the gateway.
+# The results of an attempt, by the state that it gave to the SMS.
 ANSWERS = {"accepted": "taken", "queued": "not taken", "rejected": "refused", "unknown": "no clear answer"}
-# What only people can mend, by a sign of it in what the gateway says.
+# What only people can fix, by a part of the gateway's reason.
 REMEDIES = {
     "InsufficientBalance": "Top up the gateway's account",
     "InvalidSenderId": "The sender name is not registered",
@@ -37,10 +37,10 @@ NONE = Word("No SMS", "plain", "There is no SMS for this order.")
 
 
 def word_for(state: str | None) -> Word:
-    """Return the words for a state; None: the order has no SMS."""
+    """Return the words for a state; None means that the order has no SMS."""
     return STATES.get(state or "", NONE)
 
 
 def remedy_for(reason: str) -> str:
-    """Return what there is to do; the gateway's own words when that is not known."""
+    """Return what to do; if that is not known, the gateway's own words."""
     return next((remedy for sign, remedy in REMEDIES.items() if sign in reason), reason)

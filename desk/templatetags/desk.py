@@ -1,4 +1,4 @@
-"""What the desk's templates need beyond Django's own."""
+"""The filters and tags of the desk's templates."""
 
 import re
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from django.utils.formats import date_format
 from desk.words import ANSWERS, STATES, Word, word_for
 
 register = template.Library()
-# How long a page goes on asking about an SMS that comes to no end.
+# How long a page polls an SMS that reaches no final state.
 WATCHED_FOR = timedelta(hours=1)
 
 
@@ -27,13 +27,13 @@ def word(state: str | None) -> Word:
 
 @register.filter(expects_localtime=True)
 def moment(time: datetime) -> str:
-    """Return a time as a list shows it: with its year when that is not this one."""
+    """Return a time as lists show it: with the year only if it is not the current one."""
     return date_format(time, "j M, H:i" if time.year == timezone.localtime().year else "j M Y, H:i")
 
 
 @register.filter
 def live_address(orders: Iterable[dict[str, Any]]) -> str:
-    """Return where to ask about those of the orders whose SMS is still on its way; empty when none is."""
+    """Return the address to poll for those orders whose SMS has no final state; empty if there are none."""
     query = QueryDict(mutable=True)
     since = timezone.now() - WATCHED_FOR
     for order in orders:
@@ -44,13 +44,13 @@ def live_address(orders: Iterable[dict[str, Any]]) -> str:
 
 @register.filter
 def answer(state: str) -> str:
-    """Return what an attempt came to."""
+    """Return the result of an attempt in words."""
     return ANSWERS.get(state, state)
 
 
 @register.filter
 def price(cost: str) -> str:
-    """Return what an SMS cost ("KES 0.8000") without the zeros that no coin is for."""
+    """Return the cost of an SMS ("KES 0.8000") without zeros after the second decimal."""
     return re.sub(r"(\.\d\d)0+$", r"\1", cost)
 
 
@@ -62,5 +62,5 @@ def is_resendable(state: str) -> bool:
 
 @register.simple_tag
 def currency() -> str:
-    """Return the currency that amounts are in."""
+    """Return the currency of the amounts."""
     return str(settings.SMS_CURRENCY)

@@ -1,4 +1,4 @@
-"""A person at the counter, and what is on it."""
+"""Users of the desk by role, a customer, and helpers that read the desk's pages."""
 
 import re
 
@@ -20,7 +20,7 @@ def person_with_role(role: str) -> Client:
 
 
 def signed_in(user: User) -> Client:
-    """Return a client with a session of the user's, without a sign-in: the hash of a password takes its time."""
+    """Return a client with a session of the user, without signing in: hashing a password takes long."""
     client = Client()
     session = client.session
     backend = settings.AUTHENTICATION_BACKENDS[-1]
@@ -53,8 +53,8 @@ def wanjiku(db) -> Customer:
 
 
 def placed(customer: Customer, item: str = "Maize flour") -> Order:
-    """Make an order with its queued SMS. (A request that places one gives its connection back, which no test's
-    transaction outlives.)"""
+    """Make an order with its queued SMS by the ORM: a request that places an order closes its connection, which would
+    end the test's transaction."""
     order = Order.objects.create(customer=customer, item=item, amount=2280)
     Message.objects.create(order_id=order.pk, phone_number=customer.phone_number, body=f"Hello {customer.name}!")
     order.refresh_from_db()
@@ -62,21 +62,21 @@ def placed(customer: Customer, item: str = "Maize flour") -> Order:
 
 
 def names(answer) -> list[str]:
-    """Return the names that a page shows."""
+    """Return the names of items or customers that a page shows."""
     return re.findall(r'<span class="name">(.*?)</span>', answer.content.decode(), re.DOTALL)
 
 
 def cursor_in(answer) -> list[str]:
-    """Return the names of the fields that ask for the cursor: a browser gives it to the first."""
+    """Return the names of the fields with autofocus: a browser focuses the first."""
     return re.findall(r'<input [^>]*name="(\w+)"[^>]* autofocus', answer.content.decode())
 
 
 def opened(client: Client, address: str) -> dict[str, str]:
-    """Open a page with a form, and return the form's fields as they are filled in."""
+    """Open a page with a form, and return the form's fields with their values."""
     return fields_of(client.get(address).content.decode())
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """Return the fields of a page's form, what it keeps to itself included."""
+    """Return the fields of a page's form, including the hidden ones."""
     inputs = (dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<input [^>]*>", page))
     return {field["name"]: field.get("value", "") for field in inputs if field.get("name", "q") != "q"}

@@ -1,4 +1,4 @@
-"""The admin: what is changed there goes the way of the API, and its lists count nothing."""
+"""The admin: it changes rows as the API does, and its lists count no rows."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What people do at the counter, as a browser without JavaScript asks for it (tests/browser has one with)."""
+"""What people do at the counter, in a browser without JavaScript (tests/browser has tests with JavaScript)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -245,9 +245,9 @@ def test_a_form_whose_twin_takes_long_is_kept(clerk, wanjiku, monkeypatch):
     monkeypatch.setattr("desk.placing.TWIN_WAITS_SECONDS", 0.1)
     address = f"/customers/{wanjiku.pk}/orders"
     form = {**opened(clerk, f"/customers/{wanjiku.pk}/"), "item": "Maize flour", "amount": "2280"}
-    # Innermost the connection: whatever fails, it lets the clicks go before they are waited for.
+    # The connection is the inner context: if anything fails, it closes first and releases the clicks.
     with ThreadPoolExecutor() as clicks, psycopg.connect(conninfo("a test")) as other:
-        # The first click's transaction waits here: for the customer whose row its order refers to.
+        # Lock the customer: the first click's transaction has to wait for it.
         other.execute("SELECT FROM customers FOR UPDATE")
         first = clicks.submit(clerk.post, address, form)
         eventually(lambda: other.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
@@ -433,7 +433,7 @@ def test_it_brings_a_deleted_customer_back_with_all_orders(manager, wanjiku):
 
 
 def deleted_while(manager, address: str, *changes: str) -> object:
-    """Delete something while a transaction makes changes to it, which it commits once the deletion waits for it."""
+    """Delete something that an open transaction has changed; commit that transaction once the deletion waits for it."""
     with ThreadPoolExecutor() as clicks, psycopg.connect(conninfo("a test")) as other:
         for change in changes:
             other.execute(change)
@@ -506,7 +506,7 @@ def test_it_shows_and_does_what_the_role_allows(viewer, clerk, manager, wanjiku)
     assert "Add “nobody”" not in viewer.get("/", {"q": "nobody"}).content.decode()
 
 
-# Each way to see and to change something at the desk, and the right that it takes.
+# Each page and each action of the desk, and the right that it needs.
 DEEDS = [
     ("GET", "/", "customers.view_customer"),
     ("GET", "/live", "orders.view_order"),

@@ -1,4 +1,4 @@
-"""The overview: its figures are those of the tables, whatever happens to an order or an SMS."""
+"""The overview: its figures match the tables, whatever happens to an order or an SMS."""
 
 import re
 from datetime import date, timedelta
@@ -34,7 +34,7 @@ def rows(statement: str) -> set[tuple]:
 
 
 def shown(days: int = 30) -> dict[date, tuple]:
-    """Return what the overview is told of each day on which there was anything."""
+    """Return the figures of the overview for each day that has any."""
     figures = {
         row["day"]: (
             row["orders"],
@@ -48,7 +48,7 @@ def shown(days: int = 30) -> dict[date, tuple]:
 
 
 def counted() -> dict[date, tuple]:
-    """Return the same of the rows themselves."""
+    """Return the same figures, counted from the rows."""
     figures: dict[date, list] = {}
     for day, kind, number, amount in rows(f"{ORDERS} UNION ALL {MESSAGES.format(where='')}"):
         figure = figures.setdefault(day, [0, 0, 0, {}])
@@ -130,7 +130,7 @@ def test_it_shows_what_was_ordered_and_what_became_of_the_sms(manager, wanjiku):
     now = timezone.now()
     for _ in range(3):
         placed(wanjiku)
-    # All of one day, also at midnight.
+    # All on one day, even if the test runs at midnight.
     Order.objects.update(created_at=now)
     Message.objects.update(created_at=now)
     states = ["delivered", "delivered", "undelivered"]

@@ -1,8 +1,8 @@
-// What django-unfold and Django's widgets leave out of their markup, for those who hear a page (WCAG 2.2, 1.3.1 and 4.1.2).
+// Adds the roles and labels for screen readers that django-unfold and Django's widgets lack (WCAG 2.2, 1.3.1 and 4.1.2).
 document.addEventListener("DOMContentLoaded", () => document.getElementById("main")?.setAttribute("role", "main"));
 
 addEventListener("load", () => {
-  // After the widgets, which make themselves on this event.
+  // After the widgets, which are built on this event.
   setTimeout(() => {
     for (const select of document.querySelectorAll("select.admin-autocomplete")) {
       const name = select.labels[0]?.textContent.trim();

@@ -1,5 +1,5 @@
-// What htmx has no attribute for: keys that reach the search and its matches, a form that is sent once and outlives a
-// server that is away, printing.
+// What htmx has no attributes for: keys for the search and its matches, forms that are sent once and survive an outage of
+// the server, printing.
 const search = document.getElementById("q");
 
 document.addEventListener("keydown", (event) => {
@@ -17,7 +17,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// So that the browser's Back leads from a customer to the matches again.
+// So that the browser's Back button leads from a customer back to the matches.
 document.addEventListener("htmx:afterSwap", ({ target }) => {
   if (target.id !== "found" || location.pathname !== "/") return;
   history.replaceState(null, "", search.value.trim() ? `/?${new URLSearchParams({ q: search.value, list: "" })}` : "/");
@@ -26,13 +26,13 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
 document.addEventListener("submit", (event) => {
   for (const button of event.target.querySelectorAll("[data-once]")) button.disabled = true;
 });
-// A page that the browser brings back by its Back button is as it was left.
+// The browser's Back button restores a page as it was left: with its buttons disabled.
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("[data-once]")) button.disabled = false;
 });
 
-// While the desk does not answer, a form stays as it was filled in, and is sent again until it is answered: its key or
-// version has it count once.
+// While the desk does not answer, a form keeps what was typed, and is sent again until it is answered. Its key or version
+// makes it count once.
 const AGAIN_AFTER_MS = 2000;
 const away = document.getElementById("away");
 const isForm = (detail) => detail.requestConfig.verb === "post";
@@ -52,7 +52,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const { status } = detail.xhr;
   if (status < 500) away.hidden = true;
   if (!isForm(detail) || status < 400 || status >= 500) return;
-  // What is wrong with a form is an answer like any other; a page that is no form the browser is to show whole.
+  // A form with faults is swapped in like any other answer. For any other error the browser has to show the whole page.
   detail.isError = false;
   if (status === 400 || status === 409) detail.shouldSwap = true;
   else detail.elt.submit();
