@@ -1,12 +1,34 @@
-"""The admin's pages for OAuth applications and for the audit."""
+"""The admin's pages for users, roles, OAuth applications and the audit."""
 
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
 from accounts.models import AuditEntry
 from savannah.refusals import Chosen
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, Chosen):  # type: ignore[type-arg]
+    """Users, and their roles."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "last_login")
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, Chosen):
+    """Roles, and the rights that each gives."""
 
 
 class ApplicationAdmin(Chosen):

@@ -1,17 +1,9 @@
-"""The admin: customers, orders, SMS, opt-outs, users and roles. It writes with the API's statements."""
+"""The admin: customers, orders, SMS and opt-outs. It writes with the API's statements."""
 
-import csv
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
-from uuid import uuid4
+from typing import Any
 
 import orjson
-from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
 from django.db.models import F, Func, Model, Q, QuerySet, SmallIntegerField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.formats import date_format
@@ -20,14 +12,14 @@ from django.utils.safestring import mark_safe
 from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
 from customers.models import Customer
 from customers.views import QUERIES as CUSTOMER_QUERIES
 from customers.views import CustomerInput
+from desk.editing import CustomerForm, OrderForm, names_of
+from desk.exporting import csv_of
 from desk.finding import find_customers
-from desk.forms import checked
 from desk.pages import uuid_or_none
 from desk.placing import CAME_TWICE, NotPlacedError, place_from_form
 from desk.sql import QUERIES, delete_customer
@@ -35,10 +27,8 @@ from desk.words import ANSWERS, STATES, word_for
 from orders.models import Order
 from orders.placing import QUERIES as ORDER_QUERIES
 from orders.views import OrderInput
-from savannah.api import Input
 from savannah.refusals import Chosen
-from savannah.sql import fetch_one, fetch_value
-from savannah.uploads import guarded
+from savannah.sql import fetch_value
 from sms import outbox
 from sms.models import Attempt, Message, OptOut
 
@@ -63,96 +53,6 @@ class Versioned(Fast):
         """Leave the version out for users who may not save."""
         saves = self.has_change_permission(request, obj)
         return [name for name in super().get_fields(request, obj) if saves or name != "version"]
-
-
-class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form that the API's rules check, and that saves only if the row is still the version that was opened."""
-
-    rules: ClassVar[type[Input]]
-    # The API's statement that reads a row and its version.
-    reading: ClassVar[str]
-    version = forms.CharField(widget=forms.HiddenInput, required=False)
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        if not self.instance._state.adding:
-            self.fields["version"].initial = self._version()
-
-    def _version(self) -> str | None:
-        row = fetch_one(self.reading, id=self.instance.pk)
-        return str(row[1]) if row else None
-
-    def _refuse_if_changed_meanwhile(self) -> None:
-        """Lock the row until it is saved; if its version has changed, show its values, and accept the next try."""
-        now = type(self.instance)._default_manager.select_for_update().filter(pk=self.instance.pk).first()
-        version = self._version()
-        if now is None or self.data.get("version") == version:
-            return
-        values = "; ".join(f"{name}: {getattr(now, name)}" for name in names_of(self.rules))
-        self.add_error(
-            None, f"Somebody else has changed it since you opened it. It is now {values}. Save again if yours is right."
-        )
-        self.data = {**{name: self.data[name] for name in self.data}, "version": version}
-
-    def clean(self) -> dict[str, Any]:
-        """Return the fields as the API validates them."""
-        given = super().clean() or {}
-        if not self.instance._state.adding:
-            self._refuse_if_changed_meanwhile()
-        fields, faults = checked(self.rules, {name: str(given[name]) for name in names_of(self.rules) if name in given})
-        for name, fault in faults.items():
-            if name in self.fields and not self.has_error(name):
-                self.add_error(name, fault.capitalize())
-        return {**given, **fields}
-
-
-def names_of(rules: type[Input]) -> list[str]:
-    """Return the names of the fields that these rules check."""
-    return [str(name) for name in rules().fields]
-
-
-class CustomerForm(CheckedForm):
-    """The fields of a customer."""
-
-    rules = CustomerInput
-    reading = CUSTOMER_QUERIES.get_customer
-
-
-class OrderForm(CheckedForm):
-    """The fields of an order."""
-
-    rules = OrderInput
-    reading = ORDER_QUERIES.get_order
-    # So that the form of a new order places one order even if it is sent twice.
-    key = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
-
-
-# --- export -----------------------------------------------------------------------------------------------------------
-
-
-class _Echo:
-    def write(self, line: str) -> str:
-        return line
-
-
-def _cell(value: object) -> str:
-    """Return a value that no spreadsheet runs as a formula. A phone number keeps its plain +."""
-    text = "" if value is None else str(value)
-    return text if re.fullmatch(r"\+\d+", text) else guarded(text)
-
-
-def _csv(name: str, columns: Iterable[str], queryset: QuerySet[Any]) -> StreamingHttpResponse:
-    """Answer with all rows of a query as CSV; they are streamed, however many there are."""
-
-    def lines() -> Iterator[str]:
-        writer = csv.writer(_Echo())
-        yield writer.writerow(columns)
-        for row in queryset.values_list(*columns).iterator(2000):
-            yield writer.writerow([_cell(value) for value in row])
-
-    return StreamingHttpResponse(
-        lines(), content_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    )
 
 
 # --- customers and orders ---------------------------------------------------------------------------------------------
@@ -197,7 +97,7 @@ class CustomerAdmin(Versioned):
     @admin.action(description="Export as CSV", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Customer]) -> StreamingHttpResponse:
         """Return the chosen customers as CSV."""
-        return _csv("customers", ("id", "code", "name", "phone_number", "created_at", "updated_at"), queryset)
+        return csv_of("customers", ("id", "code", "name", "phone_number", "created_at", "updated_at"), queryset)
 
 
 @admin.register(Order)
@@ -282,7 +182,7 @@ class OrderAdmin(Versioned):
     def export(self, request: HttpRequest, queryset: QuerySet[Order]) -> StreamingHttpResponse:
         """Return the chosen orders as CSV."""
         columns = ("id", "item", "amount", "created_at", "customer__code", "customer__name", "customer__phone_number")
-        return _csv("orders", columns, queryset)
+        return csv_of("orders", columns, queryset)
 
 
 def _form_again(request: HttpRequest, *, key: str | None) -> HttpResponse:
@@ -384,7 +284,7 @@ class MessageAdmin(ReadOnly):
             "created_at",
         )
         segments = Func(F("body"), function="sms_segments", output_field=SmallIntegerField())
-        return _csv("sms", columns, queryset.annotate(segments=segments))
+        return csv_of("sms", columns, queryset.annotate(segments=segments))
 
 
 @admin.register(OptOut)
@@ -393,24 +293,3 @@ class OptOutAdmin(Fast):
 
     list_display = ("phone_number", "sender_id", "created_at")
     search_fields = ("phone_number__startswith",)
-
-
-# --- users and roles --------------------------------------------------------------------------------------------------
-
-admin.site.unregister(User)
-admin.site.unregister(Group)
-
-
-@admin.register(User)
-class UserAdmin(DjangoUserAdmin, Chosen):  # type: ignore[type-arg]
-    """Users, and their roles."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "last_login")
-
-
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, Chosen):
-    """Roles, and the rights that each gives."""

@@ -11,7 +11,7 @@ from django.test import Client
 
 from customers.models import Customer
 from customers.uploading import COLUMNS
-from desk.admin import _cell
+from desk.exporting import cell
 from desk.models import Deleted
 from desk.placing import CAME_TWICE, PLACED_ALREADY
 from desk.tests.conftest import fields_of, opened, placed, signed_in
@@ -261,7 +261,7 @@ def test_an_export_that_is_uploaded_again_is_what_it_was(boss):
 
 
 def test_a_cell_is_no_formula():
-    assert [_cell(value) for value in ("=A1", "@x", "-1", "+1+1", "+254712345678", "Rice", None, 5)] == [
+    assert [cell(value) for value in ("=A1", "@x", "-1", "+1+1", "+254712345678", "Rice", None, 5)] == [
         "'=A1", "'@x", "'-1", "'+1+1", "+254712345678", "Rice", "", "5",
     ]  # fmt: skip
 
