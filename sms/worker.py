@@ -249,9 +249,9 @@ class Worker:
         now = time.monotonic()
         for chore in self._chores:
             if now >= chore.next_at:
-                done = await database.execute(chore.statement, chore.parameters)
+                changed = await _changed(await database.execute(chore.statement, chore.parameters))
                 # A full chunk: there may be more rows.
-                chore.next_at = now if done.rowcount == CHUNK else now + chore.every
+                chore.next_at = now if changed >= CHUNK else now + chore.every
 
     async def _listen(self) -> None:
         while True:
@@ -262,6 +262,12 @@ class Worker:
                     async for _ in database.notifies():
                         self._wake.set()
             await asyncio.sleep(RECONNECT_SECONDS)
+
+
+async def _changed(cursor: psycopg.AsyncCursor[tuple[Any, ...]]) -> int:
+    """Return how many rows a chore has changed. A SELECT around its changes counts them."""
+    row = await cursor.fetchone() if cursor.description else None
+    return cursor.rowcount if row is None else int(row[0])
 
 
 def _ago(moment: float | None, now: float) -> float | None:

@@ -128,3 +128,5 @@ def test_workers_learn_from_each_other():
 
 def test_no_phone_number_of_the_gateways_words_gets_into_the_log():
     assert masked("403 for +254712345678") == "403 for +***"
+    assert masked("403 for +254 712-345 (678), sorry") == "403 for +***), sorry"
+    assert masked("405 InsufficientBalance 0.80") == "405 InsufficientBalance 0.80"

@@ -168,6 +168,15 @@ def test_a_worker_heeds_what_another_one_has_found_out(queue, stand_in, work, se
     reaches(fresh, "accepted")
 
 
+def test_it_forgets_as_much_as_there_is_and_not_a_chunk_a_minute(transactional_db, stand_in, work):
+    old = timezone.now() - timedelta(days=1000)
+    Message.objects.bulk_create(
+        Message(phone_number=PHONE, body="x", state="delivered", created_at=old, due_at=None) for _ in range(4500)
+    )
+    work()
+    assert eventually(lambda: not Message.objects.exists())
+
+
 def test_it_forgets_what_held_up_a_gateway_that_is_no_longer_ours(queue, stand_in, work):
     Pause.objects.create(gateway="https://old.example", reason="405", needs_help=True, paused_until=timezone.now())
     work()
