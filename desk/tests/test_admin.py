@@ -50,7 +50,9 @@ MISUSED = [
 def test_what_no_column_can_hold_is_refused(boss, address):
     answer = boss.get(f"/admin/{address}")
     assert answer.status_code == 400
-    assert "This page cannot use what it was sent." in answer.content.decode()
+    page = answer.content.decode()
+    assert "This page cannot use what it was sent." in page
+    assert page.count('class="sheet-top"') == 1
 
 
 @pytest.mark.parametrize(
