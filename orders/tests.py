@@ -191,7 +191,7 @@ def test_it_deletes_an_order_once_and_cancels_its_queued_sms(api, customer, no_w
     assert (message.state, message.order_id, message.phone_number) == ("cancelled", None, "+254712345678")
 
 
-@pytest.mark.parametrize("state", ["accepted", "undelivered", "rejected", "expired"])
+@pytest.mark.parametrize("state", ["accepted", "undelivered", "rejected", "expired", "cancelled"])
 def test_the_sms_of_a_deleted_order_is_not_sent_again(api, customer, no_wait, state):
     orders = [api.post("/api/orders/", json=LAPTOP).json() for _ in range(2)]
     Message.objects.update(state=state, due_at=None)

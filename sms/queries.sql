@@ -206,6 +206,7 @@ SELECT (SELECT count(*) FROM old) + (SELECT count(*) FROM strays);
 -- How many messages `manage.py sms resend` would queue again. A null filter matches all.
 SELECT count(*) FROM sms_messages m
 WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
+    AND (m.order_id IS NOT NULL OR m.state <> 'cancelled') -- called off, and its order was deleted after that
     AND (:ids::uuid[] IS NULL OR m.id = ANY (:ids::uuid[]))
     AND (:states::text[] IS NULL OR m.state = ANY (:states::text[]))
     AND (:older_than::float8 IS NULL OR m.created_at < now() - make_interval(secs => :older_than::float8))
@@ -217,6 +218,7 @@ WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
 SELECT array(
     SELECT m.id FROM sms_messages m
     WHERE m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
+        AND (m.order_id IS NOT NULL OR m.state <> 'cancelled')
         AND (:ids::uuid[] IS NULL OR m.id = ANY (:ids::uuid[]))
         AND (:states::text[] IS NULL OR m.state = ANY (:states::text[]))
         AND (:older_than::float8 IS NULL OR m.created_at < now() - make_interval(secs => :older_than::float8))
@@ -238,6 +240,7 @@ WITH again AS (
         failure_reason = '',
         updated_at = now()
     WHERE m.id = ANY (:ids::uuid[]) AND m.state NOT IN ('queued', 'sending') AND NOT m.withdrawn
+        AND (m.order_id IS NOT NULL OR m.state <> 'cancelled')
         AND NOT EXISTS (SELECT FROM sms_opt_outs o WHERE o.phone_number = m.phone_number)
     RETURNING id
 )
