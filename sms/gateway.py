@@ -140,5 +140,5 @@ def read_recipients(reply: Any) -> Reply:
 
 
 def masked(reason: str) -> str:
-    """Return the gateway's words for a log line. Six or more digits, however grouped, are masked as a phone number."""
+    """Return the gateway's words for others. Six or more digits, however grouped, are masked as a phone number."""
     return re.sub(r"\d(?:[ ().-]{0,2}\d){5,}", "***", reason)

@@ -123,7 +123,9 @@ class Lane:
                 self.closed.next_probe = max(self.closed.next_probe, now + seconds)
             return
         level = logging.ERROR if needs_help else logging.WARNING
-        logger.log(level, "SMS are held up, next try in %.0f s: %s", seconds, masked(reason))
+        # /readyz shows it to everybody.
+        reason = masked(reason)
+        logger.log(level, "SMS are held up, next try in %.0f s: %s", seconds, reason)
         self.closed = Closed(reason, needs_help, now, now + seconds, seconds)
         self._window = 1.0
         self._failures = 0

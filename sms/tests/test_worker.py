@@ -138,7 +138,7 @@ def test_a_message_whose_attempts_cannot_be_counted_any_more_stops_no_other(queu
     assert reaches(full, "accepted").attempts == 32767
 
 
-def test_a_number_that_the_gateway_names_is_in_no_log_line(queue, work, settings, caplog):
+def test_a_number_that_the_gateway_names_is_in_no_log_line_and_not_in_readyz(queue, work, settings, caplog, stranger):
     caplog.set_level("INFO")
     answer = {"SMSMessageData": {"Message": f"No sender for {PHONE}", "Recipients": []}}
     with strange(201, json.dumps(answer).encode()) as gateway:
@@ -147,8 +147,9 @@ def test_a_number_that_the_gateway_names_is_in_no_log_line(queue, work, settings
         queue()
         for line in ("SMS are held up", "queued (No sender"):
             eventually(lambda: line in caplog.text)  # noqa: B023
+        told = eventually(lambda: "No sender" in (text := stranger.get("/readyz").text) and text)
         stop()
-    assert PHONE[1:] not in caplog.text
+    assert PHONE[1:] not in caplog.text + told
 
 
 def test_a_worker_heeds_what_another_one_has_found_out(queue, stand_in, work, settings):
