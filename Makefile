@@ -1,4 +1,4 @@
-# `make run` starts everything; `make test` tests everything. Both set up what they need.
+# `make run` starts everything; `make test` runs the tests. Both set up what they need.
 PYTHON ?= python3
 BIN := .venv/bin
 
