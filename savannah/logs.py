@@ -39,7 +39,7 @@ class Routes(logging.Filter):
             # Django escapes the path in some of its lines.
             path = request.path.encode("unicode_escape").decode()
             route = route_of(request)
-            record.args = tuple(route if arg in {request.path, path} else arg for arg in record.args)
+            record.args = tuple(route if arg in (request.path, path) else arg for arg in record.args)
         return True
 
 

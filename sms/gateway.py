@@ -124,8 +124,8 @@ def read_recipients(reply: Any) -> Reply:
     recipient = data["Recipients"][0]
     code = int(recipient["statusCode"])
     reason = storable(f"{recipient['statusCode']} {recipient.get('status', '')}".strip(), 200)
-    if code in ACCEPTED:
-        id_, cost = recipient.get("messageId", ""), recipient.get("cost", "")
+    if code in ACCEPTED and recipient.get("messageId"):
+        id_, cost = recipient["messageId"], recipient.get("cost", "")
         return Reply("accepted", provider_message_id=storable(id_, 100), cost=storable(cost, 30))
     if code in REJECTED:
         return Reply("rejected", reason)
@@ -135,7 +135,8 @@ def read_recipients(reply: Any) -> Reply:
         return Reply("queued", reason, retry_after=HOURS_SECONDS)
     if code in TRY_AGAIN:
         return Reply("queued", reason)
-    # A code that we do not know may mean that the message was sent.
+    # A code that we do not know may mean that the message was sent. And without an id, the report of an accepted one
+    # can only be matched by the phone number, as it is done for unknown ones.
     return Reply("unknown", reason, Says.FAILS)
 
 

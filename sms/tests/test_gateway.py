@@ -141,8 +141,10 @@ def http(status: str, body: str | bytes = b"", *headers: str) -> bytes:
         (http("202 Accepted"), "unknown"),
         (http("204 No Content"), "unknown"),
         (http("201 Created", with_recipients({**ACCEPTED, "statusCode": 103, "status": "Scheduled"})), "unknown"),
-        # The status code is enough.
-        (http("201 Created", with_recipients({"statusCode": "101"})), "accepted"),
+        # By its id, a delivery report is found; without one, the report might be taken for another message's.
+        (http("201 Created", with_recipients({"statusCode": "101", "messageId": "ATXid_1"})), "accepted"),
+        (http("201 Created", with_recipients({"statusCode": "101"})), "unknown"),
+        (http("201 Created", with_recipients({**ACCEPTED, "messageId": ""})), "unknown"),
         (http("201 Created", with_recipients({"statusCode": 403})), "rejected"),
         # None of these raises an error.
         (http("201 Created", with_recipients({**ACCEPTED, "statusCode": float("inf")})), "unknown"),
