@@ -48,6 +48,61 @@ WHERE o.customer_id = :customer_id AND (o.created_at, o.id) < (:after_time::time
 ORDER BY o.created_at DESC, o.id DESC
 LIMIT :limit;
 
+-- name: list_untold
+-- As list_orders, those of some days whose customer was not told by SMS, and nothing more is sent by itself
+-- (docs/reliability.md, "The states"). What was called off is not among them. Each state is read by itself, newest first:
+-- an index by state and time yields a page of each, and no more is read. The days are looked at after that, or the planner
+-- may take the index by time alone. An SMS has its order's created_at.
+SELECT o.id, o.item, o.amount, o.created_at, c.id AS customer_id, c.name, c.code, c.phone_number, m.state
+FROM (
+    (SELECT order_id, created_at, state FROM sms_messages
+     WHERE state = 'undelivered' AND order_id IS NOT NULL
+         AND (created_at, order_id) < (:after_time::timestamptz, :after_id::uuid)
+     ORDER BY created_at DESC, order_id DESC LIMIT :limit)
+    UNION ALL
+    (SELECT order_id, created_at, state FROM sms_messages
+     WHERE state = 'rejected' AND order_id IS NOT NULL
+         AND (created_at, order_id) < (:after_time::timestamptz, :after_id::uuid)
+     ORDER BY created_at DESC, order_id DESC LIMIT :limit)
+    UNION ALL
+    (SELECT order_id, created_at, state FROM sms_messages
+     WHERE state = 'expired' AND order_id IS NOT NULL
+         AND (created_at, order_id) < (:after_time::timestamptz, :after_id::uuid)
+     ORDER BY created_at DESC, order_id DESC LIMIT :limit)
+    UNION ALL
+    (SELECT order_id, created_at, state FROM sms_messages
+     WHERE state = 'unknown' AND due_at IS NULL AND order_id IS NOT NULL
+         AND (created_at, order_id) < (:after_time::timestamptz, :after_id::uuid)
+     ORDER BY created_at DESC, order_id DESC LIMIT :limit)
+) AS m
+JOIN orders o ON o.id = m.order_id
+JOIN customers c ON c.id = o.customer_id
+WHERE m.created_at > now() - make_interval(days => :days)
+ORDER BY m.created_at DESC, m.order_id DESC
+LIMIT :limit;
+
+-- name: count_untold
+-- How many orders list_untold has in all; of each state, no more than :limit are counted.
+SELECT count(*)
+FROM (
+    (SELECT created_at FROM sms_messages
+     WHERE state = 'undelivered' AND order_id IS NOT NULL
+     ORDER BY created_at DESC, order_id DESC LIMIT :limit)
+    UNION ALL
+    (SELECT created_at FROM sms_messages
+     WHERE state = 'rejected' AND order_id IS NOT NULL
+     ORDER BY created_at DESC, order_id DESC LIMIT :limit)
+    UNION ALL
+    (SELECT created_at FROM sms_messages
+     WHERE state = 'expired' AND order_id IS NOT NULL
+     ORDER BY created_at DESC, order_id DESC LIMIT :limit)
+    UNION ALL
+    (SELECT created_at FROM sms_messages
+     WHERE state = 'unknown' AND due_at IS NULL AND order_id IS NOT NULL
+     ORDER BY created_at DESC, order_id DESC LIMIT :limit)
+) AS m
+WHERE m.created_at > now() - make_interval(days => :days);
+
 -- name: get_order
 -- One order and its version, with its customer, and its SMS as the API shows it.
 SELECT o.id, o.item, o.amount, o.created_at, o.updated_at, order_version(o) AS version, c.id AS customer_id, c.name, c.code,

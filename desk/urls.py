@@ -14,6 +14,7 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/orders", views.add_order, name="desk-add-order"),
     path("customers/<uuid:customer_id>/edit", views.edit_customer, name="desk-edit-customer"),
     path("customers/<uuid:customer_id>/delete", views.delete_customer, name="desk-delete-customer"),
+    path("orders/untold/", views.list_untold, name="desk-untold"),
     path("orders/<uuid:order_id>/", views.show_order, name="desk-order"),
     path("orders/<uuid:order_id>/edit", views.edit_order, name="desk-edit-order"),
     path("orders/<uuid:order_id>/delete", views.delete_order, name="desk-delete-order"),

@@ -28,6 +28,9 @@ from sms import outbox
 
 ORDERS_A_PAGE = 20
 MATCHES_SHOWN = 8
+# Whom nobody has told by then, nobody will: older orders are neither counted nor listed as untold.
+UNTOLD_DAYS = 7
+UNTOLD_COUNTED = 99
 # Later than any order: the pages run newest first.
 FIRST_PAGE = {"after_time": "infinity", "after_id": UUID(int=2**128 - 1)}
 # As the forms show them.
@@ -50,8 +53,22 @@ def counter(request: HttpRequest) -> HttpResponse:
         return redirect("desk-customer", customers[0]["id"])
     deleted_id = uuid_or_none(request.GET.get("deleted"))
     deleted = fetch_row(QUERIES.get_deleted, id=deleted_id) if deleted_id else None
-    orders = _orders(request, QUERIES.list_orders) if request.user.has_perm("orders.view_order") else {}
+    sees_orders = request.user.has_perm("orders.view_order")
+    orders = {**_orders(request, QUERIES.list_orders), **_count_untold()} if sees_orders else {}
     return render(request, "desk/counter.html", {"deleted": deleted, **found, **orders})
+
+
+def _count_untold() -> dict[str, int]:
+    """Return for a template in how many orders the customer was not told, up to a number, and of how many days."""
+    number = fetch_value(QUERIES.count_untold, days=UNTOLD_DAYS, limit=UNTOLD_COUNTED + 1)
+    return {"untold": number, "untold_counted": UNTOLD_COUNTED, "untold_days": UNTOLD_DAYS}
+
+
+@page("orders.view_order", "GET")
+def list_untold(request: HttpRequest) -> HttpResponse:
+    """`/orders/untold/`: the orders whose customer was not told by SMS, to send it again or to call."""
+    orders = _orders(request, QUERIES.list_untold, days=UNTOLD_DAYS)
+    return render(request, "desk/untold.html", {**orders, "untold_days": UNTOLD_DAYS})
 
 
 def _orders(request: HttpRequest, statement: str, **parameters: Any) -> dict[str, Any]:
