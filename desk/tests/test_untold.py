@@ -167,5 +167,5 @@ def test_the_list_and_the_count_read_an_index_by_state_and_time_and_no_table_who
         assert not [step for step in read if step["Node Type"] == "Seq Scan"]
         for step in read:
             rows = (step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"]
-            # Of one state, half of the SMS are without an order; and equal times are read to their end.
+            # A page of each state, or of one a page and those without an order.
             assert rows <= 4 * limit
