@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from oauth2_provider.exceptions import (
@@ -22,9 +23,18 @@ from accounts.tokens import IDToken, end_tokens, read_id_token
 from savannah.throttle import client_network, take
 
 
+class SignInForm(AuthenticationForm):
+    """A user name and a password. A refusal does not say whether there is such a user."""
+
+    error_messages = dict.fromkeys(
+        ("invalid_login", "inactive"), "That user name and password do not go together. Capital letters count."
+    )
+
+
 class SignIn(Page, LoginView):
     """`/accounts/login/`."""
 
+    form_class = SignInForm
     template_name = "accounts/login.html"
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Protection: waits for those who guess passwords, security headers, and the deletion of expired data."""
 
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -31,6 +32,15 @@ def sign_in(stranger, username, password):
     page = stranger.get("/accounts/login/")
     form = {"csrfmiddlewaretoken": stranger.cookies["csrftoken"], "username": username, "password": password}
     return stranger.post("/accounts/login/", data=form, headers={"Referer": page.url}, allow_redirects=False)
+
+
+def test_a_refusal_is_short_and_does_not_say_whether_there_is_such_a_user(stranger, person):
+    get_user_model().objects.create_user("gone", password=PASSWORD, is_active=False)
+    refusals = {
+        re.search(r'id="fault" role="alert">\s*(.*?)\s*</p>', sign_in(stranger, *given).text).group(1)
+        for given in (("kamau", "guess"), ("nobody", "guess"), ("gone", PASSWORD))
+    }
+    assert refusals == {"That user name and password do not go together. Capital letters count."}
 
 
 def test_who_guesses_a_password_waits_and_others_do_not(stranger, person):
