@@ -46,6 +46,25 @@ def test_the_address_of_an_order_form_leads_to_its_customer(clerk, wanjiku):
     assert clerk.get(f"/customers/{wanjiku.pk}/orders")["Location"] == f"/customers/{wanjiku.pk}/"
 
 
+SOMETHING = "00000000-0000-0000-0000-000000000000"
+FOR_BUTTONS = [
+    "/accounts/logout/", f"/customers/{SOMETHING}/delete", f"/orders/{SOMETHING}/delete",
+    f"/orders/{SOMETHING}/sms/resend", f"/orders/{SOMETHING}/sms/cancel", f"/deleted/{SOMETHING}/restore",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", FOR_BUTTONS)
+def test_who_opens_an_address_that_a_button_is_for_is_led_to_the_desk(manager, address):
+    for person in (manager, Client()):
+        answer = person.get(address)
+        page = answer.content.decode()
+        assert (answer.status_code, "POST" in answer["Allow"]) == (405, True)
+        assert "<h1>Nothing was done</h1>" in page
+        assert '<a class="button strong" href="/">Go to the desk</a>' in page
+        assert "unsafe" not in answer["Content-Security-Policy"]
+    assert manager.get("/").status_code == 200, "still signed in"
+
+
 def test_it_serves_its_pages_under_a_strict_policy(clerk):
     policy = clerk.get("/")["Content-Security-Policy"]
     assert "default-src 'none'" in policy
