@@ -180,6 +180,14 @@ def test_two_clicks_at_once_place_one_order(settings, boss, wanjiku, monkeypatch
     assert (Order.objects.count(), Message.objects.count()) == (1, 1)
 
 
+def test_its_list_of_orders_shows_amounts_as_the_desk_does(boss, wanjiku):
+    small, large = placed(wanjiku), placed(wanjiku)
+    Order.objects.filter(pk=large.pk).update(amount="1234567.50")
+    assert ">1,234,567.50<" in boss.get("/admin/orders/order/").content.decode()
+    sorted_by_amount = boss.get("/admin/orders/order/?o=2").content.decode()
+    assert sorted_by_amount.index(str(small.pk)) < sorted_by_amount.index(str(large.pk))
+
+
 def test_it_changes_an_order(boss, wanjiku):
     order = placed(wanjiku)
     address = f"/admin/orders/order/{order.pk}/change/"
