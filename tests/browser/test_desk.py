@@ -18,6 +18,9 @@ SMS = ".orders .placed .badge"
 STICKING_OUT = """[...document.querySelectorAll("h1, dd, .person p, .what, .what *, #found a, #found a *")]
     .filter((one) => one.clientWidth > 1 && one.scrollWidth > one.clientWidth + 1)
     .map((one) => one.outerHTML.slice(0, 80))"""
+SMALL_PHONE = {"width": 375, "height": 812}
+# The stand-in refuses what is sent there.
+REJECTED = "0711000403"
 MADE, KEPT = ("customers/customer", "orders/order"), ("accounts/application", "accounts/auditentry")
 
 
@@ -102,6 +105,45 @@ def test_a_long_word_stays_in_its_place(desk, viewport):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
         assert page.evaluate(STICKING_OUT) == [], address
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
+def test_a_clerk_is_led_to_who_was_not_told_and_sends_again(desk, viewport, scheme):
+    window = desk(viewport=viewport, color_scheme=scheme).sign_in()
+    page = window.page
+    window.add_customer("Nekesa Barasa", REJECTED, next(codes))
+    item = f"Maize {viewport['width']}"
+    window.place(item, "99,999,999.99")
+    expect(page.locator(SMS)).to_contain_text("Refused")
+    without_scripts = desk(java_script_enabled=False, viewport=viewport, color_scheme=scheme).sign_in().page
+    for clerk in (page, without_scripts):
+        clerk.goto("/")
+        clerk.get_by_role("link", name="the customer was not told by SMS").click()
+        row = clerk.locator(".orders li", has_text=item)
+        expect(row.get_by_role("link", name="Call +254711000403")).to_have_attribute("href", "tel:+254711000403")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(STICKING_OUT) == []
+    assert window.violations() == ""
+    row.get_by_role("button", name=f"Send again for {item}, Nekesa Barasa").click()
+    expect(without_scripts.get_by_role("heading", name=item)).to_be_visible()
+    page.goto(without_scripts.url)
+    expect(page.locator(".history li", has_text="Asked the gateway")).to_have_count(2)
+
+
+def test_in_the_admin_no_long_word_is_wider_than_a_phone(desk):
+    window = desk(viewport=SMALL_PHONE).sign_in("desk-boss")
+    page = window.page
+    page.goto("/customers/new")
+    page.get_by_label("Name").fill("Y" * 100)
+    page.get_by_label("Phone").fill(next(phones))
+    page.get_by_label("Code", exact=True).fill(next(codes))
+    window.press("Enter")
+    window.place("Z" * 200, "99,999,999.99")
+    for model in (*MADE, "sms/message"):
+        page.goto(f"/admin/{model}/", wait_until="networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), model
+        page.goto(page.locator("#result_list tbody a").first.get_attribute("href"), wait_until="networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
 
 
 def test_with_the_gateway_down_the_order_is_placed_and_its_sms_goes_once_it_is_back(desk, gateway):
@@ -258,7 +300,17 @@ def test_axe_finds_nothing(desk, scheme):
     page.locator(".orders .placed a").click()
     expect(page.locator(".history")).to_be_visible()
     order = page.url
-    for address in ("/", "/?q=che", "/overview/", "/customers/new", order, f"{order}edit", "/nothing"):
+    for address in (
+        "/",
+        "/?q=che",
+        "/overview/",
+        "/customers/new",
+        order,
+        f"{order}edit",
+        f"{order}delete",
+        "/orders/untold/",
+        "/nothing",
+    ):
         page.goto(address)
         assert window.violations() == "", address
     page.goto(window.stand_in)
