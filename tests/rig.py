@@ -33,27 +33,29 @@ OPEN = "state IN ('queued', 'sending') OR (state = 'unknown' AND due_at IS NOT N
 class Rig:
     """The service in parts: each a process (tree) of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.settings = settings
         self.stand_in = StandIn(folder)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.web: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None
+        self._started: list[subprocess.Popen[bytes]] = []
         self.socket_dir = ""
         self.token = ""
 
     def start(self) -> None:
         self.start_postgres()
-        self._manage("createsuperuser", "--noinput", "--username=admin", "--email=admin@example.com")
-        self.token = self._manage("token")
+        self.manage("createsuperuser", "--noinput", "--username=admin", "--email=admin@example.com")
+        self.token = self.manage("token")
         self.stand_in.start()
         self.start_web()
         self.start_worker()
 
     def end(self) -> None:
-        for process in (self.web, self.worker):
-            if process:
+        for process in self._started:
+            if process.poll() is None:
                 kill_tree(process)
         self.stand_in.stop()
         self.stop_postgres(signal.SIGINT)
@@ -72,12 +74,14 @@ class Rig:
             # 8 s; otherwise messages would be sent twice without an outage.
             "SMS_SEND_SECONDS": "8",
             "SMS_UNKNOWN_HOLD_SECONDS": "5",
+            **self.settings,
             **changes,
         }
 
-    def _manage(self, *command: str) -> str:
+    def manage(self, *command: str) -> str:
         command = (sys.executable, "manage.py", *command)
-        return subprocess.check_output(command, cwd=ROOT, env=self.environment(), text=True).strip()
+        with (self.folder / "manage.log").open("ab") as log:
+            return subprocess.check_output(command, cwd=ROOT, env=self.environment(), stderr=log, text=True).strip()
 
     def start_postgres(self) -> None:
         command = [sys.executable, "-W", "ignore", "-c", START_POSTGRES, str(self.folder / "postgres")]
@@ -109,6 +113,9 @@ class Rig:
             lambda: self.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'savannah sms worker'")
         )
 
+    def start_another_worker(self) -> subprocess.Popen[bytes]:
+        return self._start("sms", "worker")
+
     def kill_worker(self) -> set[tuple[str, int]]:
         """Kill the worker and return the sends that were in flight: messages, each with the number of its attempt."""
         kill_tree(self.worker)
@@ -121,13 +128,15 @@ class Rig:
 
     def _start(self, *command: str, **changes: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{'-'.join(command)}.log").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "manage.py", *command],
                 cwd=ROOT,
                 env=self.environment(**changes),
                 stdout=log,
                 stderr=log,
             )
+        self._started.append(process)
+        return process
 
     def database(self) -> psycopg.Connection:
         return psycopg.connect(host=self.socket_dir, user="postgres", dbname="customer_order_db", autocommit=True)
