@@ -221,14 +221,16 @@ class StandIn:
             self._process.wait(60)
             self._process = None
 
-    def ledger(self, to: str) -> list[dict]:
-        return requests.get(f"{self.url}/control/ledger", params={"to": to}, timeout=60).json()["entries"]
+    def ledger(self, to: str | None = None, **window: int) -> list[dict]:
+        """Return what was accepted: the latest, or those of the window, `after` and `limit`."""
+        query = {"to": to, **window}
+        return requests.get(f"{self.url}/control/ledger", params=query, timeout=60).json()["entries"]
 
     def break_with(self, **faults) -> None:
         requests.put(f"{self.url}/control/faults", json=faults, timeout=60).raise_for_status()
 
-    def report_to(self, address: str, *, mode: str) -> None:
-        plan = {"url": address, "mode": mode, "delay_ms": 0}
+    def report_to(self, address: str, *, mode: str, delay_ms: int = 0) -> None:
+        plan = {"url": address, "mode": mode, "delay_ms": delay_ms}
         requests.put(f"{self.url}/control/reports", json=plan, timeout=60).raise_for_status()
 
 

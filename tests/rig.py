@@ -235,10 +235,8 @@ class Load:
                 "WHERE o.item = ANY (%s)",
                 [self.items],
             ).fetchall()
-        query = {"after": 0, "limit": 100_000}
-        ledger = requests.get(f"{self.rig.stand_in.url}/control/ledger", params=query, timeout=60).json()["entries"]
         known, copies, accepted_at = set(self.items), Counter(), {}
-        for entry in ledger:
+        for entry in self.rig.stand_in.ledger(after=0, limit=100_000):
             item = re.search(r"order for (\w+) worth", entry["text"])
             if item and item[1] in known:
                 copies[item[1]] += 1

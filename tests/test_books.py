@@ -5,23 +5,19 @@ are stopped, killed and cut off, PostgreSQL that crashes. At the end the books h
 import itertools
 import signal
 import subprocess
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from random import Random
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-import requests
 
-from conftest import Api, eventually
 from tests.rig import OPEN, Rig, kill_tree
 from tests.seed import planted
+from tests.shop import HABITS, Client, Shop, open_shop
 
 SEED = 2611
 SECONDS = 100
@@ -29,9 +25,6 @@ WORKERS = 3
 # A stopped worker's messages are claimed again after 2 x 2 + 10 s: soon, so that many a worker comes back too late.
 SETTINGS = {"SMS_SEND_SECONDS": "2", "SMS_UNKNOWN_HOLD_SECONDS": "4", "SMS_PAUSE_SECONDS": "1"}
 BEYOND_THE_LEASE = 18
-CODES = [f"SHOP{number}" for number in range(40)]
-PHONES = [f"+2547{number:06}55" for number in range(40)]
-CSV = {"Content-Type": "text/csv"}
 
 # Each in some share of the answers; nothing in the first, so that some messages have an easy time.
 FAULTS = (
@@ -118,179 +111,12 @@ SELECT (SELECT count(*) FROM audit WHERE subject = 'orders' AND action = 'insert
 """
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A 5xx, and when its request began and was answered."""
-
-    request: str
-    began: float
-    ended: float
-
-
-@dataclass
-class Shop:
-    """What the clients share, and what they were told."""
-
-    rig: Rig
-    reports: str
-    opt_outs: str
-    over: threading.Event = field(default_factory=threading.Event)
-    promised: list[str] = field(default_factory=list)
-    orders: list[str] = field(default_factory=list)
-    keyed: list[tuple[str, str]] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-
-class Client:
-    """A program with one habit, and dice of its own."""
-
-    def __init__(self, shop: Shop, name: str) -> None:
-        self.shop = shop
-        self.dice = Random(f"{SEED} {name}")
-        self.api = Api(shop.rig.url, shop.rig.token)
-
-    def repeat(self, habit: "Callable[[Client], None]") -> None:
-        with self.api:
-            while not self.shop.over.is_set():
-                try:
-                    habit(self)
-                # While PostgreSQL is away.
-                except (requests.RequestException, psycopg.OperationalError, subprocess.CalledProcessError):
-                    time.sleep(0.2)
-
-    def ask(self, method: str, path: str, **options) -> requests.Response:
-        began = time.time()
-        answer = self.api.request(method, path, **options)
-        if answer.status_code >= 500:
-            request = f"{method} {path}: {answer.status_code} {answer.text[:100]}"
-            self.shop.failures.append(Failure(request, began, time.time()))
-            time.sleep(0.2)
-        return answer
-
-    def word(self) -> str:
-        return f"{self.dice.getrandbits(64):016x}"
-
-    def upload(self, path: str, header: str, rows: list[str]) -> requests.Response:
-        return self.ask("POST", path, data="\n".join([header, *rows, ""]), headers=CSV)
-
-    def upload_orders(self, codes: list[str]) -> None:
-        items = [self.word() for _ in codes]
-        rows = [f"{code},{item},3" for code, item in zip(codes, items, strict=True)]
-        if self.upload("/api/orders/upload/", "customer_code,item,amount", rows).ok:
-            self.shop.promised += items
-
-
-def place(client: Client) -> None:
-    order = {"customer_code": client.dice.choice(CODES), "item": client.word(), "amount": 1.25}
-    answer = client.ask("POST", "/api/orders/", json=order)
-    if answer.status_code == 201:
-        client.shop.promised.append(order["item"])
-        client.shop.orders.append(answer.json()["id"])
-
-
-def place_with_one_key_three_times_at_once(client: Client) -> None:
-    key, order = client.word(), {"customer_code": client.dice.choice(CODES), "item": client.word(), "amount": 2}
-
-    def insist(number: int) -> None:
-        till = Client(client.shop, f"{key} {number}")
-        with till.api:
-            answer = eventually(
-                lambda: (
-                    (told := till.ask("POST", "/api/orders/", json=order, headers={"Idempotency-Key": key})).ok and told
-                )
-            )
-        client.shop.keyed.append((key, answer.json()["id"]))
-
-    with ThreadPoolExecutor(3) as tills:
-        list(tills.map(insist, range(3)))
-    client.shop.promised.append(order["item"])
-
-
-def edit_or_delete_an_order(client: Client) -> None:
-    if client.shop.orders:
-        path = f"/api/orders/{client.dice.choice(client.shop.orders[-200:])}/"
-        if client.dice.random() < 0.6:
-            client.ask("PUT", path, json={"amount": client.dice.randrange(1, 99)})
-        else:
-            client.ask("DELETE", path)
-    time.sleep(0.02)
-
-
-def come_order_and_go(client: Client) -> None:
-    """A customer who is deleted with the orders, while their SMS are on the way."""
-    customer = {"code": client.word(), "name": "Here and gone", "phone_number": client.dice.choice(PHONES)}
-    answer = client.ask("POST", "/api/customers/", json=customer)
-    if answer.status_code == 201:
-        client.upload_orders([customer["code"]] * client.dice.randrange(3, 10))
-        path = f"/api/customers/{answer.json()['id']}/"
-        client.ask("PUT", path, json={"phone_number": client.dice.choice(PHONES)})
-        time.sleep(client.dice.uniform(0, 0.25))
-        client.ask("DELETE", path)
-
-
-def update_customers(client: Client) -> None:
-    """Half of the customers, in no order: another upload has the same in another order."""
-    rows = [f"{CODES[n]},Name {client.dice.randrange(99)},{PHONES[n]}" for n in client.dice.sample(range(40), 20)]
-    client.upload("/api/customers/upload/?on_conflict=update", "code,name,phone_number", rows)
-    time.sleep(0.1)
-
-
-def upload_many_orders(client: Client) -> None:
-    client.upload_orders(client.dice.choices(CODES, k=client.dice.choice([200, 1000, 2000])))
-    time.sleep(5)
-
-
-def opt_out_and_think_better_of_it(client: Client) -> None:
-    phone = client.dice.choice(PHONES[:6])
-    for _ in range(2):
-        client.ask("POST", client.shop.opt_outs, data={"phoneNumber": phone, "senderId": "SHOP"})
-    time.sleep(0.3)
-    with client.shop.rig.database() as database:
-        database.execute("DELETE FROM sms_opt_outs")
-    time.sleep(0.5)
-
-
-def resend(client: Client) -> None:
-    with client.shop.rig.database() as database:
-        latest = database.execute("SELECT id FROM sms_messages ORDER BY created_at DESC LIMIT 500").fetchall()
-    named = [f"--id={id_}" for (id_,) in client.dice.sample(latest, min(20, len(latest)))]
-    if named:
-        client.shop.rig.manage("sms", "resend", "--yes", *named)
-    time.sleep(2)
-
-
-def report_twice_and_wrongly(client: Client) -> None:
-    """Whatever was really said of a message: its id and its phone are right."""
-    for entry in ledger(client.shop.rig, limit=20):
-        status = client.dice.choice(["Success", "Sent", "Buffered", "Failed"])
-        for _ in range(2):
-            report = {"id": entry["messageId"], "status": status, "phoneNumber": entry["to"]}
-            client.ask("POST", client.shop.reports, data=report)
-    time.sleep(0.5)
-
-
-HABITS = (
-    *[place] * 4,
-    *[place_with_one_key_three_times_at_once] * 2,
-    *[edit_or_delete_an_order] * 2,
-    *[come_order_and_go] * 3,
-    *[update_customers] * 2,
-    upload_many_orders,
-    opt_out_and_think_better_of_it,
-    resend,
-    report_twice_and_wrongly,
-)
-
-
 def change_faults(shop: Shop, dice: Random) -> None:
     while not shop.over.wait(2):
         shop.rig.stand_in.break_with(latency_ms=20, latency_spread_ms=60, **dice.choice(FAULTS))
-        plan = {
-            "url": shop.rig.url + shop.reports,
-            "mode": dice.choice(REPORT_MODES),
-            "delay_ms": dice.choice([0, 50, 3000]),
-        }
-        requests.put(f"{shop.rig.stand_in.url}/control/reports", json=plan, timeout=60).raise_for_status()
+        shop.rig.stand_in.report_to(
+            shop.rig.url + shop.reports, mode=dice.choice(REPORT_MODES), delay_ms=dice.choice([0, 50, 3000])
+        )
 
 
 class Crew:
@@ -338,10 +164,6 @@ class Crew:
         assert worker.wait(120) in {0, -signal.SIGTERM}
 
 
-def ledger(rig: Rig, **query: int) -> list[dict]:
-    return requests.get(f"{rig.stand_in.url}/control/ledger", params=query, timeout=60).json()["entries"]
-
-
 def crash_postgres(rig: Rig) -> tuple[float, float]:
     """Return from when to when it was away."""
     down = time.time()
@@ -358,7 +180,7 @@ def books(shop: Shop) -> Iterator[psycopg.Cursor]:
         cursor.execute(TOLD)
         cursor.executemany("INSERT INTO promised VALUES (%s)", [(item,) for item in shop.promised])
         cursor.executemany("INSERT INTO keyed VALUES (%s, %s)", shop.keyed)
-        accepted = [(entry["messageId"], entry["text"]) for entry in ledger(shop.rig, after=0, limit=100_000)]
+        accepted = [(entry["messageId"], entry["text"]) for entry in shop.rig.stand_in.ledger(after=0, limit=100_000)]
         cursor.executemany("INSERT INTO ledger VALUES (%s, %s)", accepted)
         yield cursor
 
@@ -375,7 +197,7 @@ def rig(seed, tmp_path):
 
 @pytest.mark.rehearsal
 def test_while_everything_breaks_at_once_the_books_are_right_at_the_end(rig, capsys):
-    shop = opened(rig)
+    shop = open_shop(rig, SEED)
     crew = Crew(rig)
     with ThreadPoolExecutor(len(HABITS) + 2) as threads:
         working = [
@@ -404,16 +226,7 @@ def test_while_everything_breaks_at_once_the_books_are_right_at_the_end(rig, cap
         print(
             f"\n  everything at once, dice {SEED}: {figures[0]} orders, {figures[1]} of them deleted, "
             f"{figures[2]} SMS in the ledger, {figures[3]} duplicates ({figures[4]} flagged); {dict(crew.blows)}; "
-            f"{deadlocks} deadlocks, {len(shop.failures)} answers 5xx"
+            f"{deadlocks} deadlocks, {len(shop.failures)} requests failed while PostgreSQL was away"
         )
     assert wrong == {}
     assert unexplained == []
-
-
-def opened(rig: Rig) -> Shop:
-    reports, opt_outs = (urlsplit(address).path for address in rig.manage("sms", "callbacks").splitlines())
-    shop = Shop(rig, reports, opt_outs)
-    client = Client(shop, "first")
-    rows = [f"{code},Load,{phone}" for code, phone in zip(CODES, PHONES, strict=True)]
-    assert client.upload("/api/customers/upload/", "code,name,phone_number", rows).ok
-    return shop

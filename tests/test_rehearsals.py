@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
-import requests
 
 from conftest import Api, eventually
 from tests.rig import ENOUGH, Rig
@@ -151,8 +150,7 @@ def test_a_backlog_drains_at_500_a_second_or_more(rig, say, messages):
         )
     rig.start_worker()
     rig.until_drained(180)
-    query = {"to": "+254712345655", "after": 0, "limit": messages}
-    ledger = requests.get(f"{rig.stand_in.url}/control/ledger", params=query, timeout=60).json()["entries"]
+    ledger = rig.stand_in.ledger("+254712345655", after=0, limit=messages)
     assert len(ledger) == messages
     rate = messages / (ledger[-1]["accepted_at"] - ledger[0]["accepted_at"])
     processor = psutil.Process(rig.worker.pid).cpu_times()
