@@ -1,10 +1,10 @@
 """What the import commands share: arguments, a progress bar, a summary."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import APIException
@@ -46,10 +46,23 @@ def report(command: BaseCommand, outcome: Outcome, *, skip: bool) -> None:
     command.stdout.write(", ".join(counts))
 
 
+class _Bar(tqdm):  # type: ignore[type-arg]  # it takes none when it runs
+    """As long as the file has bytes, because the number of rows is unknown until its end; what it tells is in rows."""
+
+    rows = 0
+
+    @property
+    def format_dict(self) -> MutableMapping[str, Any]:
+        """What `bar_format` can show, computed whenever the bar is drawn."""
+        shown = super().format_dict
+        rate = self.rows / max(shown["elapsed"], 0.001)
+        return {**shown, "told": f"{self.rows:,} rows, {rate:,.0f}/s"}
+
+
 def _shown(rows: Iterable[tuple[int, Row]], file: BinaryIO) -> Iterator[tuple[int, Row]]:
-    # Progress is in bytes: the number of rows is unknown until the end of the file.
-    with tqdm(total=Path(file.name).stat().st_size, unit="B", unit_scale=True, unit_divisor=1024) as bar:
-        for row in rows:
+    size = Path(file.name).stat().st_size
+    with _Bar(total=size, bar_format="{l_bar}{bar}| {told}, {remaining} left") as bar:
+        for bar.rows, row in enumerate(rows, 1):
             yield row
             bar.update(file.tell() - bar.n)
     sys.stderr.write("Storing ...\n")

@@ -290,7 +290,7 @@ def test_a_command_does_the_same_and_shows_how_far_it_is(transactional_db, tmp_p
     out, err = io.StringIO(), io.StringIO()
     call_command("import_customers", people, stdout=out)
     assert out.getvalue() == "2 created, 0 updated, 0 unchanged, 0 refused\n"
-    assert re.search(r"100%\|.*\]\nStoring", capsys.readouterr().err)
+    assert re.search(r"100%\|.*\| 2 rows, [\d,]+/s, 00:00 left\nStoring", capsys.readouterr().err)
     with pytest.raises(CommandError, match="Nothing was stored"):
         call_command("import_orders", orders, stderr=err)
     assert err.getvalue() == "line 2, item: is missing.\nline 3: The line must be a JSON object.\n"
